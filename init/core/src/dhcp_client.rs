@@ -1,0 +1,1 @@
+//! The uplink's address: a DHCP client (RFC 2131).

@@ -1,0 +1,1 @@
+//! Addresses for the LAN: a DHCP server (RFC 2131) and its lease table.

@@ -1,0 +1,1 @@
+//! Which kernel modules to load, in which order, for which hardware.

@@ -1,0 +1,1 @@
+//! The packet filter and address translation as a value, and its netlink encoding.

@@ -1,0 +1,1 @@
+//! Bytes that survive a power cut: framing and checksums for files on the config partition.

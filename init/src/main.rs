@@ -1,0 +1,3 @@
+//! The only program on the card.
+
+fn main() {}

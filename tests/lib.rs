@@ -1,0 +1,1 @@
+//! The rings that need a kernel: network namespaces, QEMU, fuzzing. What they share.
