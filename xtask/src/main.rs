@@ -1,3 +1,59 @@
-//! The only door to the build.
+//! The only door to the build. One module a verb; this file only dispatches.
 
-fn main() {}
+mod bench;
+mod check;
+mod check_config;
+mod flash;
+mod image;
+mod ingredients;
+mod lock;
+mod qemu;
+mod test;
+mod tree;
+
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Build, flash, boot and test Gatepost.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+enum Verb {
+    /// Build the card's image
+    Image(image::Args),
+    /// Write the image to an SD card and verify it by reading back
+    Flash(flash::Args),
+    /// Boot the image in QEMU with a LAN and an uplink
+    Qemu(qemu::Args),
+    /// Run every test; the command that CI runs
+    Test(test::Args),
+    /// Formatting, lints and the fence between the rooms; no test
+    Check(check::Args),
+    /// Say what is wrong with a gateway.toml, without a card
+    CheckConfig(check_config::Args),
+    /// Measure, side by side in one run
+    Bench(bench::Args),
+    /// Renew image/packages.lock from the mirror
+    Lock(lock::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let verb = Verb::parse();
+    std::env::set_current_dir(workspace())?;
+    match verb {
+        Verb::Image(args) => image::run(args),
+        Verb::Flash(args) => flash::run(args),
+        Verb::Qemu(args) => qemu::run(args),
+        Verb::Test(args) => test::run(args),
+        Verb::Check(args) => check::run(args),
+        Verb::CheckConfig(args) => check_config::run(args),
+        Verb::Bench(args) => bench::run(args),
+        Verb::Lock(args) => lock::run(args),
+    }
+}
+
+/// The top of the source tree.
+fn workspace() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
+}
