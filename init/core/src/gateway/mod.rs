@@ -1,1 +1,3 @@
 //! All machines composed into one gateway.
+
+pub mod log;
