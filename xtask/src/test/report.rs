@@ -57,7 +57,8 @@ impl Report {
         self.failed += failed;
         self.skipped += skipped;
         let seconds = start.elapsed().as_secs();
-        self.lines.push(format!("{name:<12} {passed:>5} passed {failed:>3} failed {skipped:>3} skipped  {seconds:>4} s"));
+        self.lines
+            .push(format!("{name:<12} {passed:>5} passed {failed:>3} failed {skipped:>3} skipped  {seconds:>4} s"));
     }
 
     /// Prints the table and the closing line; an error if anything failed.

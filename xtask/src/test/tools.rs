@@ -31,7 +31,8 @@ const TOOLS: [(&str, &str); 19] = [
 
 /// Installs what is missing when root, else says what to type.
 pub fn ensure(needed: bool) -> Result<()> {
-    let mut packages: Vec<_> = TOOLS.iter().filter(|(tool, _)| !is_installed(tool)).map(|(_, package)| *package).collect();
+    let mut packages: Vec<_> =
+        TOOLS.iter().filter(|(tool, _)| !is_installed(tool)).map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
     if !needed || packages.is_empty() {
@@ -42,7 +43,9 @@ pub fn ensure(needed: bool) -> Result<()> {
         bail!("the tests need a few programs; type\n\n    sudo {install}\n\nand start again");
     }
     eprintln!("installing {}", packages.join(", "));
-    if !apt_get(&["update", "-qq"])? || !apt_get(&[&["install", "--yes", "-qq", "--no-install-recommends"], packages.as_slice()].concat())? {
+    if !apt_get(&["update", "-qq"])?
+        || !apt_get(&[&["install", "--yes", "-qq", "--no-install-recommends"], packages.as_slice()].concat())?
+    {
         bail!("`{install}` failed: its output is above");
     }
     Ok(())

@@ -72,7 +72,9 @@ mod tests {
         }
         let text = log.render();
         assert_eq!(text.lines().count(), LINES + 1);
-        assert!(text.starts_with("(3 older lines are gone)\n") && !text.contains("line 2\n") && text.contains("line 3\n"));
+        assert!(
+            text.starts_with("(3 older lines are gone)\n") && !text.contains("line 2\n") && text.contains("line 3\n")
+        );
     }
 
     #[test]
