@@ -1,0 +1,134 @@
+//! `cargo xtask image`: gather the ingredients, make the partitions, write the card's image. In Rust throughout, without root, without
+//! loop devices, and byte for byte the same each time.
+
+mod boot;
+mod build;
+mod cache;
+mod card;
+mod ext4;
+mod fat;
+mod identity;
+mod initramfs;
+mod kernel;
+mod layout;
+mod manifest;
+mod mbr;
+mod paths;
+mod squashfs;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod verity;
+
+use crate::flash;
+use crate::ingredients;
+use anyhow::{Context, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The version that stands on the card.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// zstd's level for the download. Measured: higher ones take minutes and save next to nothing, since what is large in the
+/// image (kernel, root, firmware) is packed already; the window does the work.
+const DOWNLOAD_LEVEL: i32 = 19;
+
+/// The longest configuration that the gateway reads, in bytes.
+const CONFIG_LIMIT: u64 = 256 * 1024;
+
+/// What the command line may say.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Check this gateway.toml and put it on the card
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write the image to this SD card afterwards, such as /dev/sdb
+    #[arg(long, value_name = "DEVICE")]
+    flash: Option<String>,
+    /// A Debian mirror to use instead of the host's own
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+    /// Where the image goes
+    #[arg(long, value_name = "DIR", default_value = "target/image")]
+    out: PathBuf,
+}
+
+/// Builds the image, and flashes it if asked to.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let layout = layout::Layout::read(Path::new("image/image.toml"), VERSION)?;
+    let config = args.config.as_deref().map(read_config).transpose()?;
+    let ingredients = ingredients::gather(&ingredients::Options { mirror: args.mirror })?;
+    fs::create_dir_all(&args.out).with_context(|| format!("can't create {}", args.out.display()))?;
+    let image = args.out.join("gatepost.img");
+    let packed = args.out.join("gatepost.img.zst");
+
+    let parts = build::Parts {
+        ingredients: &ingredients,
+        layout: &layout,
+        overlays: Path::new("overlays"),
+        config: config.as_deref(),
+        version: VERSION,
+        toolchain: &toolchain()?,
+        cache: &cache::Cache::of_user()?,
+    };
+    let built = build::build(&parts, &image)?;
+    let (sha256, packed_sha256, packed_size) =
+        step("download: zstd", || card::compress(&image, &packed, DOWNLOAD_LEVEL))?;
+    let (sha256, packed_sha256) = (verity::hex(&sha256), verity::hex(&packed_sha256));
+    write_sum(&image, &sha256)?;
+    write_sum(&packed, &packed_sha256)?;
+    fs::write(args.out.join("manifest.json"), built.manifest.text()?)?;
+    card::check_size(packed_size, layout.compressed_limit)?;
+
+    let next = match args.flash {
+        Some(_) => "nothing, the card is written now".to_string(),
+        None => "cargo xtask qemu  (try it here), or: cargo xtask flash  (write an SD card)".to_string(),
+    };
+    let image_output = summary::Output { path: &image, size: layout.image_size(), sha256: &sha256 };
+    let packed_output = summary::Output { path: &packed, size: packed_size, sha256: &packed_sha256 };
+    print!("{}", summary::text(&layout, &built, &image_output, &packed_output, &next));
+    println!("  Built in {:.1} s", began.elapsed().as_secs_f32());
+    match args.flash {
+        Some(device) => flash::run(flash::Args::built(device, image)),
+        None => Ok(()),
+    }
+}
+
+/// Reads and checks the user's configuration.
+fn read_config(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let shown = || format!("can't read {}", path.display());
+    let size = fs::metadata(path).with_context(shown)?.len();
+    ensure!(size <= CONFIG_LIMIT, "{}: {size} bytes is too large; {CONFIG_LIMIT} at most", path.display());
+    let bytes = fs::read(path).with_context(shown)?;
+    check_config(&bytes).with_context(|| path.display().to_string())?;
+    Ok(bytes)
+}
+
+/// Refuses what the gateway would refuse.
+fn check_config(bytes: &[u8]) -> anyhow::Result<()> {
+    std::str::from_utf8(bytes).context("not a text file (UTF-8)")?;
+    Ok(())
+}
+
+/// `HASH  NAME` beside the file, as `sha256sum -c` reads it.
+fn write_sum(file: &Path, sha256: &str) -> anyhow::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let path = file.with_file_name(format!("{name}.sha256"));
+    fs::write(&path, format!("{sha256}  {name}\n")).with_context(|| format!("can't write {}", path.display()))
+}
+
+/// The compiler, as it names itself.
+fn toolchain() -> anyhow::Result<String> {
+    let output = std::process::Command::new("rustc").arg("--version").output().context("can't run rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
+}
+
+/// Says what is being done, and how long it took.
+fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let began = Instant::now();
+    let result = work().with_context(|| what.to_string())?;
+    eprintln!("  {what:<28} {:>6.1} s", began.elapsed().as_secs_f32());
+    Ok(result)
+}
