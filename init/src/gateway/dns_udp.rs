@@ -18,7 +18,9 @@ pub struct DnsUdp {
     socket: AsyncFd<UdpSocket>,
     headers: MultiHeaders<SockaddrIn>,
     queries: Vec<[u8; MAX_QUERY]>,
-    answers: Vec<(SocketAddrV4, Vec<u8>)>,
+    /// One buffer a query of the batch, kept so that answers allocate nothing, and whom it goes to.
+    answers: Vec<(Option<SocketAddrV4>, Vec<u8>)>,
+    address: Ipv4Addr,
 }
 
 impl DnsUdp {
@@ -29,7 +31,8 @@ impl DnsUdp {
             socket: AsyncFd::new(socket)?,
             headers: MultiHeaders::preallocate(BATCH, None),
             queries: vec![[0; MAX_QUERY]; BATCH],
-            answers: Vec::with_capacity(BATCH),
+            answers: vec![(None, Vec::new()); BATCH],
+            address,
         })
     }
 
@@ -38,8 +41,7 @@ impl DnsUdp {
     pub async fn serve(&mut self, mut answer: impl FnMut(SocketAddrV4, &[u8], &mut Vec<u8>) -> bool) -> io::Result<()> {
         let mut ready = self.socket.readable().await?;
         let fd = ready.get_inner().as_raw_fd();
-        let slices: Vec<_> = self.queries.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        let mut slices = slices;
+        let mut slices: Vec<_> = self.queries.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         let received = match recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
             Ok(received) => received.map(|message| (message.address, message.bytes)).collect::<Vec<_>>(),
             Err(nix::Error::EAGAIN) => {
@@ -51,21 +53,26 @@ impl DnsUdp {
             Err(error) => return Err(error.into()),
         };
         drop(slices);
-        self.answers.clear();
-        for ((peer, length), query) in received.iter().zip(&self.queries) {
+        for (((peer, length), query), slot) in received.iter().zip(&self.queries).zip(&mut self.answers) {
+            slot.0 = None;
             let (Some(peer), Some(query)) = (peer, query.get(..*length)) else { continue };
             let peer = SocketAddrV4::new(peer.ip(), peer.port());
-            let mut buffer = Vec::new();
-            if answer(peer, query, &mut buffer) {
-                self.answers.push((peer, buffer));
+            slot.1.clear();
+            if answer(peer, query, &mut slot.1) {
+                slot.0 = Some(peer);
             }
         }
         if received.len() < BATCH {
             ready.clear_ready();
         }
         drop(ready);
-        self.flush();
+        self.flush(received.len());
         Ok(())
+    }
+
+    /// Our address, which the queries were sent to.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
     }
 
     /// Sends one answer that was not ready at once.
@@ -74,17 +81,18 @@ impl DnsUdp {
         let _ = self.socket.get_ref().send_to(payload, peer);
     }
 
-    fn flush(&mut self) {
-        if let [(peer, payload)] = self.answers.as_slice() {
+    fn flush(&self, received: usize) {
+        let ready: Vec<_> = self.answers.iter().take(received).filter_map(|(to, answer)| Some(((*to)?, answer))).collect();
+        if let [(peer, payload)] = ready.as_slice() {
             self.send(*peer, payload);
             return;
         }
-        if self.answers.is_empty() {
+        if ready.is_empty() {
             return;
         }
-        let slices: Vec<_> = self.answers.iter().map(|(_, payload)| [IoSlice::new(payload)]).collect();
-        let peers: Vec<_> = self.answers.iter().map(|(peer, _)| Some(SockaddrIn::from(*peer))).collect();
-        let mut headers = MultiHeaders::preallocate(self.answers.len(), None);
+        let slices: Vec<_> = ready.iter().map(|(_, payload)| [IoSlice::new(payload)]).collect();
+        let peers: Vec<_> = ready.iter().map(|(peer, _)| Some(SockaddrIn::from(*peer))).collect();
+        let mut headers = MultiHeaders::preallocate(ready.len(), None);
         let fd = self.socket.get_ref().as_raw_fd();
         let sent = match sendmmsg(fd, &mut headers, &slices, &peers, [], MsgFlags::MSG_DONTWAIT) {
             Ok(results) => results.count(),
@@ -92,7 +100,7 @@ impl DnsUdp {
         };
         // The kernel stops at the first answer it can't send. The rest go one by one, so that one client's
         // unreachable address costs no other client its answer.
-        for (peer, payload) in self.answers.iter().skip(sent) {
+        for (peer, payload) in ready.iter().skip(sent) {
             self.send(*peer, payload);
         }
     }

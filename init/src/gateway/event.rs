@@ -1,5 +1,6 @@
 //! What the outside tells the event loop, from the tasks that wait for it.
 
+use gatepost_core::dns::{Failure, UpstreamKey};
 use std::net::SocketAddrV4;
 use tokio::sync::mpsc;
 
@@ -41,16 +42,18 @@ pub enum Event {
     /// An upstream server's reply, not yet checked.
     DnsReply {
         /// The question it came for.
-        key: u64,
+        key: UpstreamKey,
         /// The server that the socket is connected to.
         from: SocketAddrV4,
         /// The message.
         reply: Vec<u8>,
     },
-    /// A question could not be asked: no route, port closed, connection broken.
+    /// A question's socket has trouble.
     DnsAskFailed {
         /// Which question.
-        key: u64,
+        key: UpstreamKey,
+        /// What trouble.
+        failure: Failure,
     },
     /// Leases up to this sequence number are on the disk.
     LeasesStored {

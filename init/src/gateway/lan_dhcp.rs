@@ -3,11 +3,14 @@
 
 use super::bound_udp::bound_udp;
 use super::raw::{Listen, RawSocket};
-use gatepost_core::dhcp_server::Destination;
+use gatepost_core::dhcp_server::{Cast, Destination};
 use gatepost_core::frame::Datagram;
 use gatepost_core::net::{Ipv4Addr, MacAddr};
-use std::io;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use std::io::{self, IoSliceMut};
 use std::net::SocketAddrV4;
+use std::os::fd::AsRawFd;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 const SERVER_PORT: u16 = 67;
@@ -27,16 +30,34 @@ impl LanDhcp {
     /// Opens port 67 on `interface`.
     pub fn open(interface: &str, index: u32, mac: MacAddr, address: Ipv4Addr) -> io::Result<Self> {
         let socket = bound_udp(interface, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, SERVER_PORT))?;
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         let raw = RawSocket::open(index, mac, Listen::Nothing)?;
         Ok(Self { socket: UdpSocket::from_std(socket)?, raw, address })
     }
 
-    /// The next message from a client or relay.
-    pub async fn receive(&self) -> io::Result<Vec<u8>> {
+    /// The next message from a client or relay, and how it was addressed.
+    pub async fn receive(&self) -> io::Result<(Vec<u8>, Cast)> {
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_io(Interest::READABLE, || self.receive_now()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn receive_now(&self) -> io::Result<(Vec<u8>, Cast)> {
         let mut message = vec![0; MAX_MESSAGE];
-        let (length, _) = self.socket.recv_from(&mut message).await?;
+        let mut slices = [IoSliceMut::new(&mut message)];
+        let mut control = nix::cmsg_space!(nix::libc::in_pktinfo);
+        let received = recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+        let length = received.bytes;
+        let to_us = received.cmsgs()?.any(|part| match part {
+            ControlMessageOwned::Ipv4PacketInfo(info) => Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == self.address,
+            _ => false,
+        });
         message.truncate(length);
-        Ok(message)
+        Ok((message, if to_us { Cast::Unicast } else { Cast::Broadcast }))
     }
 
     /// Sends a reply where the core wants it. A full queue loses it: the client asks again.

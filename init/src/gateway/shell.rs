@@ -11,6 +11,7 @@ use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::{UPLINK_RECORD, clock, control};
 use anyhow::{Context, Result};
+use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway};
 use gatepost_core::net::{Ipv4Net, MacAddr};
@@ -68,7 +69,7 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
         tokio::select! {
             served = serve(udp, gateway, entropy) => shell.lan_result(served),
             message = receive(dhcp) => match message {
-                Ok(message) => gateway.handle_lan_dhcp(&message, clock::now(), clock::wall()),
+                Ok((message, cast)) => gateway.handle_lan_dhcp(&message, cast, clock::now(), clock::wall()),
                 Err(error) => shell.lan_result(Err(error)),
             },
             accepted = accept(tcp) => shell.lan_result(accepted),
@@ -102,7 +103,7 @@ async fn serve(udp: Option<&mut super::dns_udp::DnsUdp>, gateway: &mut Gateway, 
     .await
 }
 
-async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<Vec<u8>> {
+async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<(Vec<u8>, Cast)> {
     match dhcp {
         Some(dhcp) => dhcp.receive().await,
         None => pending().await,
@@ -192,6 +193,11 @@ impl Shell {
                 Action::ServeLan { index, mac, lan } => self.serve_lan(index, mac, lan),
                 Action::ListenUplink { index, mac } => self.listen_uplink(index, mac),
                 Action::CloseUplink => self.uplink = None,
+                Action::StopProbing => {
+                    if let Some(uplink) = &mut self.uplink {
+                        uplink.stop_probing();
+                    }
+                }
                 Action::Probe(address) => {
                     let sent = self.uplink.as_mut().map_or(Ok(()), |uplink| uplink.probe(address));
                     self.uplink_result(sent);
@@ -259,7 +265,7 @@ impl Shell {
     fn uplink_dhcp(&mut self, action: dhcp_client::Action) {
         let Some(uplink) = &mut self.uplink else { return };
         let sent = match action {
-            dhcp_client::Action::Broadcast(payload) => uplink.broadcast(&payload),
+            dhcp_client::Action::Broadcast { source, payload } => uplink.broadcast(source, &payload),
             dhcp_client::Action::Unicast { source, server, payload } => uplink.unicast(source, server, &payload),
             _ => Ok(()),
         };

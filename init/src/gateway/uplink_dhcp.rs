@@ -43,11 +43,11 @@ impl UplinkDhcp {
     }
 
     /// Sends to every server on the link.
-    pub fn broadcast(&self, payload: &[u8]) -> io::Result<()> {
+    pub fn broadcast(&self, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         let frame = Datagram {
             source_mac: self.raw.mac,
             destination_mac: MacAddr::BROADCAST,
-            source: Ipv4Addr::UNSPECIFIED,
+            source,
             destination: Ipv4Addr::BROADCAST,
             source_port: CLIENT_PORT,
             destination_port: SERVER_PORT,

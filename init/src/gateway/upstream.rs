@@ -3,6 +3,7 @@
 
 use super::dns_tcp::{Incoming, write_message};
 use super::event::{Event, EventSender};
+use gatepost_core::dns::{Failure, UpstreamKey};
 use gatepost_core::entropy::Entropy;
 use std::collections::BTreeMap;
 use std::io;
@@ -19,12 +20,15 @@ const DEADLINE: Duration = Duration::from_secs(6);
 const FIRST_PORT: u32 = 16_384;
 const LAST_PORT: u32 = 65_535;
 
+/// Largest reply that is read from a datagram; we ask for no more than 1232 bytes (RFC 9715).
+const MAX_REPLY: usize = 4096;
+
 /// Tries to find a free port before the kernel chooses.
 const PORT_TRIES: usize = 8;
 
 /// Every question under way, by the core's key.
 pub struct Upstream {
-    asking: BTreeMap<u64, AbortHandle>,
+    asking: BTreeMap<UpstreamKey, AbortHandle>,
     events: EventSender,
 }
 
@@ -35,36 +39,36 @@ impl Upstream {
     }
 
     /// Asks over UDP.
-    pub fn ask_udp(&mut self, key: u64, server: SocketAddrV4, payload: Vec<u8>, entropy: &mut impl Entropy) {
+    pub fn ask_udp(&mut self, key: UpstreamKey, server: SocketAddrV4, payload: Vec<u8>, entropy: &mut impl Entropy) {
         let socket = open_udp(entropy);
         let events = self.events.clone();
         self.spawn(key, async move {
             if udp(key, socket, server, &payload, &events).await.is_err() {
-                let _ = events.send(Event::DnsAskFailed { key }).await;
+                let _ = events.send(Event::DnsAskFailed { key, failure: Failure::NotSent }).await;
             }
         });
     }
 
     /// Asks over TCP.
-    pub fn ask_tcp(&mut self, key: u64, server: SocketAddrV4, payload: Vec<u8>) {
+    pub fn ask_tcp(&mut self, key: UpstreamKey, server: SocketAddrV4, payload: Vec<u8>) {
         let events = self.events.clone();
         self.spawn(key, async move {
             let event = match timeout(DEADLINE, tcp(server, &payload)).await {
                 Ok(Ok(reply)) => Event::DnsReply { key, from: server, reply },
-                Ok(Err(_)) | Err(_) => Event::DnsAskFailed { key },
+                Ok(Err(_)) | Err(_) => Event::DnsAskFailed { key, failure: Failure::Broken },
             };
             let _ = events.send(event).await;
         });
     }
 
     /// Gives up a question and closes its socket.
-    pub fn close(&mut self, key: u64) {
+    pub fn close(&mut self, key: UpstreamKey) {
         if let Some(task) = self.asking.remove(&key) {
             task.abort();
         }
     }
 
-    fn spawn(&mut self, key: u64, task: impl Future<Output = ()> + 'static) {
+    fn spawn(&mut self, key: UpstreamKey, task: impl Future<Output = ()> + 'static) {
         let handle = tokio::task::spawn_local(task).abort_handle();
         if let Some(older) = self.asking.insert(key, handle) {
             older.abort();
@@ -86,9 +90,9 @@ fn open_udp(entropy: &mut impl Entropy) -> io::Result<std::net::UdpSocket> {
 }
 
 /// Sends the question and hands every reply to the core, which decides whether it is the right one: a wrong reply
-/// must not end the wait.
+/// must not end the wait, nor must an ICMP error, which anybody can forge. An error means that nothing was sent.
 async fn udp(
-    key: u64,
+    key: UpstreamKey,
     socket: io::Result<std::net::UdpSocket>,
     server: SocketAddrV4,
     payload: &[u8],
@@ -99,17 +103,24 @@ async fn udp(
     let socket = UdpSocket::from_std(socket)?;
     socket.connect(server).await?;
     socket.send(payload).await?;
-    let mut buffer = vec![0; 4096];
+    let mut buffer = vec![0; MAX_REPLY];
     let listen = async {
         loop {
-            let length = socket.recv(&mut buffer).await?;
-            let reply = buffer.get(..length).unwrap_or_default().to_vec();
-            if events.send(Event::DnsReply { key, from: server, reply }).await.is_err() {
-                return io::Result::Ok(());
+            let event = match socket.recv(&mut buffer).await {
+                Ok(length) => {
+                    let reply = buffer.get(..length).unwrap_or_default().to_vec();
+                    Event::DnsReply { key, from: server, reply }
+                }
+                Err(_) => Event::DnsAskFailed { key, failure: Failure::Unreachable },
+            };
+            if events.send(event).await.is_err() {
+                return;
             }
         }
     };
-    timeout(DEADLINE, listen).await.unwrap_or(Ok(()))
+    // The core closes the socket sooner; this is the deadline that every wait has.
+    let _ = timeout(DEADLINE, listen).await;
+    Ok(())
 }
 
 async fn tcp(server: SocketAddrV4, payload: &[u8]) -> io::Result<Vec<u8>> {

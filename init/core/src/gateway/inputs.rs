@@ -65,6 +65,8 @@ pub enum Action {
     CloseUplink,
     /// Ask the uplink's neighbours who uses this address.
     Probe(Ipv4Addr),
+    /// No address is being probed any more.
+    StopProbing,
     /// For the DHCP server's sockets and its journal: `Send`, `Append` or `Replace`.
     LanDhcp(dhcp_server::Action),
     /// For the DHCP client's sockets: messages to send.

@@ -12,13 +12,14 @@
 mod inputs;
 pub mod log;
 mod network;
+mod probe;
 mod status;
 
 pub use inputs::{Action, ConfigSource, Start};
 
 use crate::config::Config;
-use crate::dhcp_client::{self, DhcpClient};
-use crate::dhcp_server::{self, DhcpServer};
+use crate::dhcp_client;
+use crate::dhcp_server::{self, Cast, DhcpServer};
 use crate::dns::{self, Dns};
 use crate::entropy::Entropy;
 use crate::frame::{Arp, Datagram};
@@ -31,6 +32,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use log::Log;
+use probe::{Probe, Step};
 
 /// The whole gateway's state.
 pub struct Gateway {
@@ -58,7 +60,6 @@ pub struct Gateway {
     server: DhcpServer,
     client: Option<Client>,
     uplink_lease: Option<dhcp_client::Lease>,
-    uplink_lease_since: Instant,
     remembered: Vec<u8>,
     dns: Dns,
     /// Names of hosts and leases, as the DNS has them.
@@ -71,20 +72,19 @@ pub struct Gateway {
 struct Client {
     index: u32,
     mac: MacAddr,
-    machine: DhcpClient,
-    /// Being probed now.
-    probing: Option<Ipv4Addr>,
+    machine: dhcp_client::Client,
+    probe: Option<Probe>,
 }
 
 impl Gateway {
     /// The gateway as it starts: leases read from the disk, nothing known of the kernel.
-    pub fn new(start: Start, now: Instant, wall: WallTime) -> Self {
+    pub fn new(start: Start, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) -> Self {
         let lan = start.config.lan.address;
         let mut server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
-        let restored = server.restore(&start.journal, now, wall);
+        server.restore(&start.journal, now, wall);
         let mut gateway = Self {
             version: start.version,
-            dns: Dns::new(dns_settings(&start.config, lan)),
+            dns: Dns::new(dns_settings(&start.config, lan), entropy),
             lan,
             uplink: None,
             conflict: None,
@@ -96,7 +96,6 @@ impl Gateway {
             server,
             client: None,
             uplink_lease: None,
-            uplink_lease_since: now,
             remembered: start.uplink_record,
             names: BTreeMap::new(),
             log: Log::default(),
@@ -107,15 +106,16 @@ impl Gateway {
             source: start.source,
             problems: start.problems,
         };
-        gateway.say_start(now, restored.to_string());
+        gateway.say_start(now);
         gateway.drive(now);
         gateway.update_names();
         gateway.update_upstreams();
         gateway
     }
 
-    fn say_start(&mut self, now: Instant, restored: String) {
-        self.log.push(now, &format!("Gatepost {} starts. {restored}", self.version));
+    fn say_start(&mut self, now: Instant) {
+        let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
+        self.log.push(now, &format!("Gatepost {} starts with {leases} leases from the card.", self.version));
         for problem in self.problems.clone().lines() {
             self.say(now, problem);
         }
@@ -130,15 +130,16 @@ impl Gateway {
     }
 
     /// A DHCP message from the LAN.
-    pub fn handle_lan_dhcp(&mut self, payload: &[u8], now: Instant, wall: WallTime) {
-        self.server.handle_packet(payload, now, wall);
+    pub fn handle_lan_dhcp(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
+        self.server.handle_packet(payload, cast, now, wall);
         self.drive(now);
     }
 
     /// A frame from the uplink with a DHCP message.
     pub fn handle_uplink_dhcp(&mut self, frame: &[u8], now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
         if let (Some(datagram), Some(client)) = (Datagram::parse(frame), &mut self.client) {
-            client.machine.handle_packet(datagram.payload, datagram.source, now, wall, entropy);
+            client.machine.handle_wall_time(wall, now);
+            client.machine.handle_packet(datagram.payload, now, entropy);
         }
         self.drive(now);
     }
@@ -146,9 +147,13 @@ impl Gateway {
     /// An ARP packet from the uplink.
     pub fn handle_uplink_arp(&mut self, frame: &[u8], now: Instant, entropy: &mut dyn Entropy) {
         if let (Some(arp), Some(client)) = (Arp::parse(frame), &mut self.client)
-            && client.probing.is_some_and(|address| arp.conflicts_with(address, client.mac))
+            && let Some(probe) = client.probe.filter(|probe| arp.conflicts_with(probe.address, client.mac))
         {
+            client.probe = None;
             client.machine.handle_conflict(now, entropy);
+            self.actions.push_back(Action::StopProbing);
+            let text = format!("The uplink's new address {} is in use by {} already.", probe.address, arp.sender_mac);
+            self.say(now, &text);
         }
         self.drive(now);
     }
@@ -216,11 +221,13 @@ impl Gateway {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
-        self.server.handle_timeout(now, wall);
+        self.server.handle_timeout(now);
         self.dns.handle_timeout(now, entropy);
         if let Some(client) = &mut self.client {
-            client.machine.handle_timeout(now, wall, entropy);
+            client.machine.handle_wall_time(wall, now);
+            client.machine.handle_timeout(now, entropy);
         }
+        self.step_probe(now, entropy);
         if self.retry.is_some_and(|(at, _)| at <= now) && !self.applying {
             // Look again: what was missing may have come.
             self.actions.push_back(Action::LookAtKernel);
@@ -232,8 +239,9 @@ impl Gateway {
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let client = self.client.as_ref().and_then(|client| client.machine.poll_timeout());
+        let probe = self.client.as_ref().and_then(|client| client.probe).map(|probe| probe.due());
         let retry = self.retry.map(|(at, _)| at);
-        [self.server.poll_timeout(), self.dns.poll_timeout(), client, retry].into_iter().flatten().min()
+        [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe, retry].into_iter().flatten().min()
     }
 
     /// What to do next.
@@ -282,7 +290,7 @@ impl Gateway {
     fn take_server(&mut self, action: dhcp_server::Action, now: Instant) {
         match action {
             dhcp_server::Action::NamesChanged => self.update_names(),
-            dhcp_server::Action::Note(note) => self.log.push(now, &note.to_string()),
+            dhcp_server::Action::Note(note) => self.say(now, &status::server_note(note)),
             other => self.actions.push_back(Action::LanDhcp(other)),
         }
     }
@@ -297,13 +305,12 @@ impl Gateway {
                     self.say(now, &text);
                 }
                 self.uplink_lease = Some(lease);
-                self.uplink_lease_since = now;
                 self.replan(now);
                 self.update_upstreams();
             }
-            dhcp_client::Action::Lost { reason } => {
+            dhcp_client::Action::Lost { address, reason } => {
                 if self.uplink_lease.take().is_some() {
-                    self.say(now, &format!("The uplink has lost its address: {reason}."));
+                    self.say(now, &status::lost(address, reason));
                 }
                 self.replan(now);
                 self.update_upstreams();
@@ -312,10 +319,12 @@ impl Gateway {
                 self.remembered.clone_from(&record);
                 self.actions.push_back(Action::RememberUplink(record));
             }
-            dhcp_client::Action::Probe(address) => {
-                client.probing = Some(address);
-                self.actions.push_back(Action::Probe(address));
+            dhcp_client::Action::Forget => {
+                self.remembered.clear();
+                self.actions.push_back(Action::RememberUplink(Vec::new()));
             }
+            // Its first question is due at once: see poll_timeout.
+            dhcp_client::Action::Probe(address) => client.probe = Some(Probe::new(address, now)),
             other => self.actions.push_back(Action::UplinkDhcp(other)),
         }
     }
@@ -356,10 +365,22 @@ impl Gateway {
         self.uplink
     }
 
+    /// How long the uplink's lease still lasts; `None` for one without end.
     fn uplink_lease_left(&self, now: Instant) -> Option<Duration> {
-        match self.uplink_lease.as_ref()?.terms {
-            dhcp_client::Terms::Infinite => None,
-            dhcp_client::Terms::Limited { lasts, .. } => Some((self.uplink_lease_since + lasts).since(now)),
+        let expires = self.client.as_ref().and_then(|client| client.machine.expires());
+        expires.map(|end| end.since(now))
+    }
+
+    fn step_probe(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        let Some(client) = &mut self.client else { return };
+        match client.probe.as_mut().and_then(|probe| probe.step(now)) {
+            None => {}
+            Some(Step::Ask(address)) => self.actions.push_back(Action::Probe(address)),
+            Some(Step::Free) => {
+                client.probe = None;
+                client.machine.handle_probe_done(now, entropy);
+                self.actions.push_back(Action::StopProbing);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Action, Client, Gateway, dns_settings, status};
 use crate::config::Addressing;
-use crate::dhcp_client::{self, DhcpClient};
+use crate::dhcp_client;
 use crate::dhcp_server;
 use crate::entropy::Entropy;
 use crate::plan::{self, Change, Snapshot, plan, reconcile};
@@ -21,6 +21,8 @@ impl Gateway {
         self.snapshot = snapshot;
         self.follow_uplink(now, wall, entropy);
         self.follow_lan();
+        // The client may have taken up an address that is in place; the plan must know.
+        self.drive(now);
         self.replan(now);
         self.drive(now);
     }
@@ -123,9 +125,13 @@ impl Gateway {
         }
         let Some(link) = link else { return };
         if self.client.is_none() {
-            let settings = dhcp_client::Settings { mac: link.mac, hostname: self.config.hostname.clone() };
-            let machine = DhcpClient::new(settings, &self.remembered, now, wall);
-            self.client = Some(Client { index: link.index, mac: link.mac, machine, probing: None });
+            let identity = dhcp_client::Identity { mac: link.mac, hostname: self.config.hostname.clone() };
+            let mut machine = dhcp_client::Client::new(identity, Some(&self.remembered), wall, now);
+            // Addresses that an earlier gateway process left in place.
+            for address in self.snapshot.state.links.get(&link.name).iter().flat_map(|state| &state.addresses) {
+                machine.handle_configured(*address, now);
+            }
+            self.client = Some(Client { index: link.index, mac: link.mac, machine, probe: None });
             self.actions.push_back(Action::ListenUplink { index: link.index, mac: link.mac });
         }
         if let Some(client) = &mut self.client {

@@ -2,8 +2,9 @@
 
 use super::{ConfigSource, Gateway};
 use crate::config::Addressing;
-use crate::dhcp_server::{Expiry, Lease, LeaseState};
-use crate::net::Ipv4Net;
+use crate::dhcp_client::Lost;
+use crate::dhcp_server::{Expiry, Lease, LeaseState, Note};
+use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::{Duration, Instant};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -69,7 +70,7 @@ fn uplink(gateway: &Gateway, now: Instant) -> String {
     }
 }
 
-fn router(router: Option<crate::net::Ipv4Addr>) -> String {
+fn router(router: Option<Ipv4Addr>) -> String {
     router.map_or("no router".into(), |router| format!("router {router}"))
 }
 
@@ -140,6 +141,29 @@ pub(super) fn for_people(duration: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Why the uplink has no address any more.
+pub(super) fn lost(address: Ipv4Addr, reason: Lost) -> String {
+    match reason {
+        Lost::Expired => format!("The uplink's address {address} has run out; no DHCP server has renewed it."),
+        Lost::Refused { server } => format!("The DHCP server {server} has taken back the uplink's address {address}."),
+    }
+}
+
+/// What the DHCP server noticed.
+pub(super) fn server_note(note: Note) -> String {
+    match note {
+        Note::PoolExhausted => "All addresses of the pool are in use: make dhcp.pool larger or the lease shorter.".into(),
+        Note::TooManyClients => "New DHCP clients come faster than any network has them; some got no answer.".into(),
+        Note::Declined(address) => {
+            format!("A client found {address} in use by somebody else; it is not given out for a while.")
+        }
+        Note::StoreStalled => "The config partition does not take leases; some clients got no answer.".into(),
+        Note::JournalDamaged { good } => {
+            format!("The list of leases was damaged; the first {good} bytes of it were kept.")
+        }
     }
 }
 
