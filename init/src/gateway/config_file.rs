@@ -27,7 +27,8 @@ pub struct Loaded {
 
 /// Reads the user's file, keeps it when it is good and new, and reports what is wrong with it.
 pub fn load(file: &Path, state: &Path) -> Loaded {
-    let kept = COPIES.map(|name| disk::read(state, name, (MAX_CONFIG_BYTES + snapshot::OVERHEAD) as u64).unwrap_or_default());
+    let kept =
+        COPIES.map(|name| disk::read(state, name, (MAX_CONFIG_BYTES + snapshot::OVERHEAD) as u64).unwrap_or_default());
     let loaded = decide(&read_bounded(file), &kept);
     if let (ConfigSource::File, Ok(Some(bytes))) = (loaded.source, &read_bounded(file)) {
         keep(state, &kept, bytes);

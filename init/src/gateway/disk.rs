@@ -51,7 +51,10 @@ impl Disk {
     /// Starts the thread on a state folder.
     pub fn start(state: PathBuf, events: EventSender) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        thread::Builder::new().name("disk".into()).stack_size(128 * 1024).spawn(move || work(&state, &queue, &events))?;
+        thread::Builder::new()
+            .name("disk".into())
+            .stack_size(128 * 1024)
+            .spawn(move || work(&state, &queue, &events))?;
         Ok(Self { jobs })
     }
 

@@ -1,7 +1,9 @@
 //! Port 53 over TCP (RFC 7766): connections of LAN clients, capped in number, time and queries.
 
 use super::event::{Event, EventSender};
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt,
+};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;

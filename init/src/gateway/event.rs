@@ -13,8 +13,6 @@ pub type EventSender = mpsc::Sender<Event>;
 
 /// Something happened outside.
 pub enum Event {
-    /// The kernel's links, addresses or routes changed: look again.
-    KernelChanged,
     /// A frame with a DHCP message for the uplink's client.
     UplinkDhcp {
         /// The whole Ethernet frame.

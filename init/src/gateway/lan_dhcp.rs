@@ -53,7 +53,9 @@ impl LanDhcp {
         let received = recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
         let length = received.bytes;
         let to_us = received.cmsgs()?.any(|part| match part {
-            ControlMessageOwned::Ipv4PacketInfo(info) => Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == self.address,
+            ControlMessageOwned::Ipv4PacketInfo(info) => {
+                Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == self.address
+            }
             _ => false,
         });
         message.truncate(length);

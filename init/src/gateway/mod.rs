@@ -79,5 +79,5 @@ fn start(args: &Args, loaded: Loaded) -> Gateway {
         uplink_record: read(UPLINK_RECORD, MAX_RECORD),
         memory_bytes: netlink::memory_bytes(),
     };
-    Gateway::new(start, clock::now(), clock::wall())
+    Gateway::new(start, clock::now(), clock::wall(), &mut entropy::KernelEntropy::new())
 }

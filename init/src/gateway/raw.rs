@@ -38,7 +38,9 @@ impl RawSocket {
         }
         // Only from here on do frames arrive: none slips in ahead of the filter.
         bind(&fd, index, listen)?;
-        Ok(Self { fd: AsyncFd::new(fd)?, mac })
+        // SAFETY: the descriptor is owned by what is registered, open, and never replaced.
+        let fd = unsafe { AsyncFd::register(fd)? };
+        Ok(Self { fd, mac })
     }
 
     /// The next frame.
@@ -87,13 +89,7 @@ fn attach_filter(fd: &OwnedFd, program: &[libc::sock_filter]) -> io::Result<()> 
     let length = size_of::<libc::sock_fprog>() as libc::socklen_t;
     // SAFETY: `program` is a sock_fprog of `length` bytes whose filter points to `len` instructions; both outlive the call.
     let result = unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            length,
-        )
+        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const program).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -33,7 +33,7 @@ pub fn enter(writable: &[&Path]) -> Vec<String> {
 fn confine_files(writable: &[&Path]) -> anyhow::Result<RulesetStatus> {
     let abi = ABI::V3;
     let folder = AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{Execute | MakeChar | MakeBlock | MakeSym});
-    let setting = make_bitflags!(AccessFs::{ReadFile | WriteFile});
+    let setting = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
     let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
     for path in writable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, folder))?;

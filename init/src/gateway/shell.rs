@@ -93,7 +93,11 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
 }
 
 /// Answers a batch of DNS queries; waits for ever when there is no socket.
-async fn serve(udp: Option<&mut super::dns_udp::DnsUdp>, gateway: &mut Gateway, entropy: &mut KernelEntropy) -> io::Result<()> {
+async fn serve(
+    udp: Option<&mut super::dns_udp::DnsUdp>,
+    gateway: &mut Gateway,
+    entropy: &mut KernelEntropy,
+) -> io::Result<()> {
     let Some(udp) = udp else { return pending().await };
     let local = udp.address();
     udp.serve(|peer, query, answer| {
@@ -154,7 +158,8 @@ impl Shell {
 
     fn tcp_query(&mut self, connection: u64, peer: SocketAddrV4, query: &[u8], now: Instant) {
         let Some(lan) = &self.lan else { return };
-        let client = Client { transport: Transport::Tcp(connection), peer: SocketAddr::V4(peer), local: lan.udp.address() };
+        let client =
+            Client { transport: Transport::Tcp(connection), peer: SocketAddr::V4(peer), local: lan.udp.address() };
         let mut answer = Vec::new();
         match self.gateway.handle_dns_query(client, query, now, &mut self.entropy, &mut answer) {
             Outcome::Answered => lan.tcp.send(connection, answer),
@@ -180,7 +185,9 @@ impl Shell {
                 self.gateway.handle_kernel(snapshot, clock::now(), clock::wall(), &mut self.entropy);
             }
             // It can't be read now; it is read again at the next change or retry.
-            Err(error) => self.gateway.handle_applied(vec![format!("Could not read the network's state: {error:#}.")], clock::now()),
+            Err(error) => self
+                .gateway
+                .handle_applied(vec![format!("Could not read the network's state: {error:#}.")], clock::now()),
         }
     }
 

@@ -32,16 +32,6 @@ impl UplinkDhcp {
         Ok(Self { interface: interface.into(), index, raw, listening, probing: None, events })
     }
 
-    /// The interface it listens on: another index means that the interface was replaced.
-    pub fn index(&self) -> u32 {
-        self.index
-    }
-
-    /// The uplink's hardware address.
-    pub fn mac(&self) -> MacAddr {
-        self.raw.mac
-    }
-
     /// Sends to every server on the link.
     pub fn broadcast(&self, source: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         let frame = Datagram {

@@ -301,7 +301,8 @@ impl Gateway {
             dhcp_client::Action::Bound(lease) => {
                 let is_new = self.uplink_lease.as_ref().map(|old| old.address) != Some(lease.address);
                 if is_new {
-                    let text = format!("The uplink {} has the address {}.", self.config.uplink.interface, lease.address);
+                    let text =
+                        format!("The uplink {} has the address {}.", self.config.uplink.interface, lease.address);
                     self.say(now, &text);
                 }
                 self.uplink_lease = Some(lease);

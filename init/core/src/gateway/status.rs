@@ -62,7 +62,8 @@ fn uplink(gateway: &Gateway, now: Instant) -> String {
             let lease = gateway.uplink_lease.as_ref();
             let via = router(lease.and_then(|lease| lease.default_router()));
             let server = lease.map_or_else(String::new, |lease| format!(" by DHCP from {}", lease.server));
-            let left = gateway.uplink_lease_left(now).map_or("no end".into(), |left| format!("{} left", for_people(left)));
+            let left =
+                gateway.uplink_lease_left(now).map_or("no end".into(), |left| format!("{} left", for_people(left)));
             format!("{interface}  {address}{server}, {left}, {via}")
         }
         (None, Addressing::Static { .. }) => format!("{interface}: not set up yet"),
@@ -155,7 +156,9 @@ pub(super) fn lost(address: Ipv4Addr, reason: Lost) -> String {
 /// What the DHCP server noticed.
 pub(super) fn server_note(note: Note) -> String {
     match note {
-        Note::PoolExhausted => "All addresses of the pool are in use: make dhcp.pool larger or the lease shorter.".into(),
+        Note::PoolExhausted => {
+            "All addresses of the pool are in use: make dhcp.pool larger or the lease shorter.".into()
+        }
         Note::TooManyClients => "New DHCP clients come faster than any network has them; some got no answer.".into(),
         Note::Declined(address) => {
             format!("A client found {address} in use by somebody else; it is not given out for a while.")
