@@ -14,9 +14,12 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// Runs the verb.
+/// Runs the verb. A mistake in the file ends with exit code 1 and without a stack trace: it is nobody's bug.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let config = check(&args.file)?;
+    let config = check(&args.file).unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        std::process::exit(1)
+    });
     println!("{} is fine. The gateway would do this:\n\n{}", args.file.display(), summary(&config));
     Ok(())
 }
