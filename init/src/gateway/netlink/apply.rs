@@ -1,6 +1,6 @@
 //! One change at a time, as a request to the kernel.
 
-use super::{Network, REQUEST_DEADLINE, sysctl};
+use super::{Network, REQUEST_DEADLINE, nft, sysctl};
 use anyhow::{Context, Result, bail, ensure};
 use gatepost_core::net::{Ipv4Addr, Ipv4Net};
 use gatepost_core::plan::{Change, Filter, ROUTE_PROTOCOL, Route};
@@ -27,14 +27,15 @@ impl Network {
     }
 
     fn install(&mut self, filter: &Filter) -> Result<()> {
-        match self.nft.install(filter) {
-            Ok(()) => {
+        match nft::install(filter) {
+            Ok(fast_path) => {
+                self.fast_path = fast_path;
                 self.filter = Some(filter.clone());
                 self.unguarded = None;
                 Ok(())
             }
             Err(error) => {
-                // What was in force before still is, but it was made for other names or another prefix.
+                // A filter of ours that was in force before still is, and guards the uplink.
                 self.unguarded = filter.uplink_interface.clone().filter(|_| self.filter.is_none());
                 Err(error)
             }

@@ -46,9 +46,9 @@ impl fmt::Display for Failure {
 /// The way to the kernel.
 pub struct Network {
     handle: rtnetlink::Handle,
-    nft: nft::Nft,
     /// The filter that this process has put in force; `None` after a start, since it can't be read back.
     filter: Option<Filter>,
+    fast_path: bool,
     /// An uplink that stays without address and routes because the filter that guards it could not be installed.
     unguarded: Option<String>,
 }
@@ -58,7 +58,12 @@ impl Network {
     pub fn open() -> Result<Self> {
         let (connection, handle, _) = rtnetlink::new_connection().context("open a route netlink socket")?;
         tokio::spawn(connection);
-        Ok(Self { handle, nft: nft::Nft::default(), filter: None, unguarded: None })
+        Ok(Self { handle, filter: None, fast_path: false, unguarded: None })
+    }
+
+    /// Whether established flows take the kernel's short cut; for the status page.
+    pub fn fast_path(&self) -> bool {
+        self.fast_path
     }
 
     /// Reads the kernel's state. `managed`: the interfaces whose addresses and routes count, apart from `lo`.

@@ -18,13 +18,6 @@ const NLMSG_ERROR: u16 = 2;
 /// `struct nlmsghdr` in bytes.
 const HEADER_LEN: usize = 16;
 
-/// Puts packet filters in force.
-#[derive(Default)]
-pub struct Nft {
-    /// This kernel has no flowtable.
-    no_flowtable: bool,
-}
-
 /// The kernel's answer to one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Verdict {
@@ -33,22 +26,16 @@ struct Verdict {
     errno: i32,
 }
 
-impl Nft {
-    /// Replaces our table, with a flowtable where both interfaces exist and the kernel has it, else without. On an
-    /// error the table is as it was before.
-    pub fn install(&mut self, filter: &Filter) -> Result<()> {
-        if filter.fast_path.is_some() && !self.no_flowtable {
-            match send(&encode(filter, true)) {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-                    // ENOENT: the module is not there. A device that has just gone (ENODEV) may come back: ask again then.
-                    self.no_flowtable = matches!(code, Some(libc::ENOENT | libc::EOPNOTSUPP));
-                }
-            }
-        }
-        send(&encode(filter, false))
+/// Replaces our table, with a flowtable where both interfaces exist and the kernel has it, else without; says which.
+/// On an error the table is as it was before.
+pub fn install(filter: &Filter) -> Result<bool> {
+    // A kernel without flowtables and a device that has just gone give the same error (ENOENT, seen on 6.12), so the
+    // refusal is not remembered: filters are installed at the start and when a device was plugged in, no more often.
+    if filter.fast_path.is_some() && send(&encode(filter, true)).is_ok() {
+        return Ok(true);
     }
+    send(&encode(filter, false))?;
+    Ok(false)
 }
 
 fn encode(filter: &Filter, flowtable: bool) -> Batch {
