@@ -216,7 +216,7 @@ impl DhcpServer {
     /// Serves other settings from now on. Leases that fit them are kept; answers that wait for the disk are dropped,
     /// and their clients ask again.
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
-        self.table.expire(now);
+        self.expire(now);
         let old = core::mem::replace(&mut self.table, LeaseTable::new(&settings));
         self.settings = settings;
         self.ledger.drop_held();
@@ -233,7 +233,7 @@ impl DhcpServer {
     /// A datagram came to port 67 of the LAN.
     pub fn handle_packet(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
         self.wall = (now, wall);
-        self.table.expire(now);
+        self.expire(now);
         if self.actions.len() < MAX_ACTIONS
             && let Some(request) = Request::decode(payload, &self.settings.domain)
         {
@@ -262,7 +262,7 @@ impl DhcpServer {
 
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.table.expire(now);
+        self.expire(now);
         if now >= self.checkpoint {
             let running = self.table.next_due().is_some();
             if running && !self.ledger.is_full() {
@@ -323,6 +323,15 @@ impl DhcpServer {
         self.table.set_disk(address, OnDisk { sequence, expiry: now + left, grace });
         if past {
             self.table.end(address, now);
+        }
+    }
+
+    /// Does what is due, and writes down which leases ended: else each restart would bring them back for a while.
+    fn expire(&mut self, now: Instant) {
+        for address in self.table.expire(now) {
+            if !self.ledger.is_full() {
+                self.write(address, now);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::net::{Ipv4Addr, MacAddr};
 use crate::time::{Duration, Instant};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Addresses of the pool that the table remembers. A /20 full of clients; some 2 MB if each had the longest client
 /// identifier and name.
@@ -114,7 +115,7 @@ impl LeaseTable {
             table.free.take(host.address);
             table.reserved.entry(host.address).or_insert_with(|| host.clone());
         }
-        let addresses: alloc::vec::Vec<Ipv4Addr> = table.reserved.keys().copied().collect();
+        let addresses: Vec<Ipv4Addr> = table.reserved.keys().copied().collect();
         addresses.into_iter().for_each(|address| table.await_host(address));
         table
     }
@@ -288,10 +289,12 @@ impl LeaseTable {
         }
     }
 
-    /// Does what is due at `now`.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Does what is due at `now`; gives the addresses whose leases ended.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Ipv4Addr> {
+        let mut ended = Vec::new();
         while let Some((_, address)) = self.first_due(LeaseState::Bound).filter(|(due, _)| *due <= now) {
             self.end(address, now);
+            ended.push(address);
         }
         while let Some((_, address)) = self.first_due(LeaseState::Offered).filter(|(due, _)| *due <= now) {
             self.withdraw(address, now);
@@ -299,6 +302,7 @@ impl LeaseTable {
         while let Some((_, address)) = self.first_due(LeaseState::Declined).filter(|(due, _)| *due <= now) {
             self.forget(address);
         }
+        ended
     }
 
     /// Takes back an offer. An address that the client had before stays remembered for it.
@@ -478,4 +482,24 @@ fn new_entry(address: Ipv4Addr, client: &Client, state: LeaseState, due: Instant
         state,
     };
     Entry { lease, key: Some(client.key), due, granted: Duration::ZERO, grace: Duration::ZERO, disk: None }
+}
+
+#[cfg(test)]
+impl LeaseTable {
+    pub(super) fn is_reserved(&self, address: Ipv4Addr) -> bool {
+        self.reserved.contains_key(&address)
+    }
+
+    /// For tests: the indices hold exactly what the entries say.
+    pub(super) fn check_indices(&self, names: &BTreeMap<String, Ipv4Addr>, clients: &BTreeMap<ClientKey, Ipv4Addr>) {
+        assert_eq!((&self.by_name, &self.by_client), (names, clients));
+        let queued = self.entries.values().filter(|entry| entry.lease.state != LeaseState::Waiting);
+        let queue = queued.map(|entry| (entry.lease.state, entry.due, entry.lease.address)).collect();
+        assert_eq!(self.queue, queue);
+        let declined = self.queue.iter().filter(|(state, ..)| *state == LeaseState::Declined).count();
+        let dynamic = self.entries.keys().filter(|address| !self.is_reserved(**address)).count();
+        assert_eq!((self.declined, self.dynamic), (declined, dynamic));
+        assert!(self.entries.keys().all(|address| !self.free.contains(*address)));
+        assert!(self.dynamic <= MAX_DYNAMIC);
+    }
 }
