@@ -1,0 +1,434 @@
+//! Addresses for the LAN: a DHCP server (RFC 2131) and its lease table.
+//!
+//! ```text
+//! payload ─► request ─► answer (RFC 2131 section 4.3) ─► reply ─► Send
+//!                          │  ▲                           │
+//!                          ▼  │                           ▼ held until its record is on disk
+//!                     table (leases) ─► record ─► ledger ─► Append, Replace ─► handle_stored
+//! ```
+//!
+//! **Order of use.** [`DhcpServer::new`], then [`DhcpServer::restore`] with the journal's bytes (none on a new card),
+//! then packets. After every `handle_*` call [`DhcpServer::poll_action`] until it gives `None`; then wait for the next
+//! packet or until [`DhcpServer::poll_timeout`]. The clock never runs backwards between calls.
+//!
+//! **What the shell owes.** Actions are done in order. The bytes of an [`Action::Append`] go to the end of the journal,
+//! those of an [`Action::Replace`] become the whole journal (new file, sync, rename, sync of the folder). When
+//! everything up to a number is on disk, [`DhcpServer::handle_stored`] says so; many appends may share one sync. If a
+//! write fails, [`DhcpServer::handle_store_failed`]. A disk that never answers stops new leases, and nothing grows.
+//!
+//! **The promise.** Two live leases never share an address, and an acknowledgement that was sent is in the journal. To
+//! spare the card, a renewal that comes before a quarter of the lease has passed is not written; a restart gives
+//! every lease a quarter of its length as grace instead, which is exactly what the disk may not know about. What ran
+//! before a power cut is not shortened by it: see `record.rs` on time across a restart.
+//!
+//! **Who gets what.** A host of the configuration is known by its hardware address and gets its own address, whoever
+//! holds it. Another client is known by its client identifier, or by its hardware address if it sends none, and keeps
+//! its address as long as possible: see `table.rs`. The server is the only one on the LAN and says so: it refuses
+//! what it knows nothing of, except a rebinding client's address that might be right (RFC 2131 section 4.3.2).
+//!
+//! **Left out**: BOOTP, rapid commit (RFC 4039), relay agents outside the LAN's own subnet, the answer to option 81
+//! (RFC 4702), probing an address before it is offered (clients do, and decline), lease queries, forced renewal.
+
+mod answer;
+mod client;
+mod free;
+mod hostname;
+mod lease;
+mod ledger;
+mod record;
+mod reply;
+mod request;
+mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use client::Hardware;
+pub use lease::{Expiry, Lease, LeaseState};
+pub use ledger::{COMPACT_SLACK, MAX_HELD, MAX_UNSTORED};
+pub use settings::{DEFAULT_OFFERS_PER_SECOND, Settings, StaticHost};
+pub use table::{DECLINE_HOLD, MAX_DYNAMIC, OFFER_HOLD, OFFER_MIN_HOLD};
+
+use crate::net::{Ipv4Addr, MacAddr};
+use crate::store::journal;
+use crate::time::{Duration, Instant, WallTime};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use ledger::Ledger;
+use record::{Record, Saved};
+use request::Request;
+use table::{Entry, LeaseTable, OnDisk};
+
+/// The shortest lease, in whatever units of it a client asks for less: renewing costs a write to the card.
+pub const MIN_LEASE: Duration = Duration::from_secs(120);
+
+/// How often the journal is rewritten at least, so that repeated restarts don't give a lease its full time again and
+/// again: half the longest lease, but no more than once in this time.
+pub const MIN_CHECKPOINT: Duration = Duration::from_secs(3600);
+
+/// Notes of one kind are given at most once in this time.
+pub const NOTE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Actions that wait to be polled. Past it packets are dropped unread.
+pub const MAX_ACTIONS: usize = 4096;
+
+/// How a packet was addressed. It tells a client that renews from one that rebinds (RFC 2131 section 4.3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// To the server's own address.
+    Unicast,
+    /// To a broadcast address.
+    Broadcast,
+}
+
+/// Where a message goes, from port 67 of the server's own address, with an IP time to live of 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To port 67 of a relay agent.
+    Relay(Ipv4Addr),
+    /// To port 68 of a client that has this address already; the kernel finds its hardware address.
+    Unicast(Ipv4Addr),
+    /// To port 68 of this address, in a frame to this hardware address: the client does not answer ARP yet.
+    Hardware {
+        /// The destination of the IP packet.
+        address: Ipv4Addr,
+        /// The destination of the Ethernet frame.
+        mac: MacAddr,
+    },
+    /// To port 68 of 255.255.255.255 on the LAN.
+    Broadcast,
+}
+
+/// What the shell is asked to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a message.
+    Send {
+        /// Where to.
+        destination: Destination,
+        /// The UDP payload, 300 bytes or more.
+        payload: Vec<u8>,
+    },
+    /// Put bytes at the end of the journal.
+    Append {
+        /// What [`DhcpServer::handle_stored`] gets when they are on disk.
+        sequence: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Replace the journal at once.
+    Replace {
+        /// What [`DhcpServer::handle_stored`] gets when the new journal is on disk.
+        sequence: u64,
+        /// The whole new journal.
+        bytes: Vec<u8>,
+    },
+    /// The names in [`DhcpServer::leases`] are not what they were.
+    NamesChanged,
+    /// Something that a person may want to know.
+    Note(Note),
+}
+
+/// Something that a person may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A new client got nothing because every address is taken.
+    PoolExhausted,
+    /// New clients come faster than [`Settings::offers_per_second`]; some got no answer.
+    TooManyClients,
+    /// A client found someone else using the address; nobody gets it for [`DECLINE_HOLD`].
+    Declined(Ipv4Addr),
+    /// The disk does not confirm what was written; some requests got no answer.
+    StoreStalled,
+    /// The journal was damaged; what came before the damage was kept.
+    JournalDamaged {
+        /// Good bytes from the start of the file.
+        good: usize,
+    },
+}
+
+/// The DHCP server. See the module's documentation for the order of calls.
+#[derive(Clone, Debug)]
+pub struct DhcpServer {
+    settings: Settings,
+    table: LeaseTable,
+    ledger: Ledger,
+    actions: VecDeque<Action>,
+    /// The last wall time heard, and when.
+    wall: (Instant, WallTime),
+    checkpoint: Instant,
+    offers: OfferMeter,
+    /// When each of the repeating notes was last given.
+    noted: [Option<Instant>; 3],
+}
+
+/// Counts new clients' offers second by second.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfferMeter {
+    second: u64,
+    used: u32,
+}
+
+impl DhcpServer {
+    /// A server without leases and without a journal.
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        Self {
+            table: LeaseTable::new(&settings),
+            settings,
+            ledger: Ledger::new(),
+            actions: VecDeque::new(),
+            wall: (now, WallTime::default()),
+            checkpoint: now + MIN_CHECKPOINT,
+            offers: OfferMeter::default(),
+            noted: [None; 3],
+        }
+    }
+
+    /// Takes over the leases of a journal: the bytes of its file, empty if there is none. To be called once, before
+    /// any packet. What does not fit the settings any more is dropped; so is everything behind the first damage. A
+    /// journal that is new or damaged is replaced.
+    pub fn restore(&mut self, journal: &[u8], now: Instant, wall: WallTime) {
+        self.wall = (now, wall);
+        match journal::replay(journal) {
+            Ok(mut replay) => {
+                for record in replay.by_ref() {
+                    if let Some(saved) = Record::decode(record.kind, record.payload) {
+                        self.adopt(saved, record.sequence, now, wall);
+                    }
+                }
+                if replay.at_end() {
+                    self.ledger = Ledger::resume(replay.next_sequence(), journal.len());
+                } else {
+                    self.note(Note::JournalDamaged { good: replay.good() }, now);
+                    self.ledger = Ledger::replace_after(replay.next_sequence());
+                }
+            }
+            Err(_) if journal.is_empty() => {}
+            Err(_) => self.note(Note::JournalDamaged { good: 0 }, now),
+        }
+        if self.ledger.wants_whole() {
+            self.write_whole(now);
+        }
+        self.arm_checkpoint(now);
+        self.collect_names();
+    }
+
+    /// Serves other settings from now on. Leases that fit them are kept; answers that wait for the disk are dropped,
+    /// and their clients ask again.
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
+        self.expire(now);
+        let old = core::mem::replace(&mut self.table, LeaseTable::new(&settings));
+        self.settings = settings;
+        self.ledger.drop_held();
+        for mut entry in old.into_entries() {
+            entry.lease.host_name = entry.lease.host_name.filter(|name| self.is_allowed(name));
+            self.table.carry(entry, now);
+        }
+        if !self.ledger.is_full() {
+            self.write_whole(now);
+        }
+        self.collect_names();
+    }
+
+    /// A datagram came to port 67 of the LAN.
+    pub fn handle_packet(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
+        self.wall = (now, wall);
+        self.expire(now);
+        if self.actions.len() < MAX_ACTIONS
+            && let Some(request) = Request::decode(payload, &self.settings.domain)
+        {
+            self.answer(&request, cast, now);
+        }
+        self.collect_names();
+    }
+
+    /// Everything up to this number is on disk.
+    pub fn handle_stored(&mut self, sequence: u64) {
+        for held in self.ledger.confirm(sequence) {
+            // Between then and now the client may have lost the address: it gave it back, or found it in use.
+            let entry = self.table.get(held.address).filter(|entry| entry.lease.state == LeaseState::Bound);
+            if entry.is_some_and(|entry| entry.key == Some(held.key)) {
+                self.actions.push_back(Action::Send { destination: held.destination, payload: held.payload });
+            }
+        }
+    }
+
+    /// A write failed, or it is not known how much of it was done: the journal is replaced. Writes that are not
+    /// confirmed yet need not be done. The shell decides when to try again.
+    pub fn handle_store_failed(&mut self, now: Instant) {
+        self.ledger.fail();
+        self.write_whole(now);
+    }
+
+    /// The time of [`Self::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.expire(now);
+        if now >= self.checkpoint {
+            let running = self.table.next_due().is_some();
+            if running && !self.ledger.is_full() {
+                self.write_whole(now);
+            }
+            self.arm_checkpoint(now);
+        }
+        self.collect_names();
+    }
+
+    /// What to do next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`], if no packet comes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.next_due().map(|due| due.min(self.checkpoint))
+    }
+
+    /// Leases that run, and hosts of the configuration whether they have asked or not, by address.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.table.entries().map(|entry| &entry.lease).filter(|lease| lease.is_live())
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether a client may have the name, if nobody has it.
+    fn is_allowed(&self, name: &str) -> bool {
+        !hostname::is_reserved(name) && name != self.settings.hostname
+    }
+
+    /// Takes over one record of the journal.
+    fn adopt(&mut self, record: Record, sequence: u64, now: Instant, wall: WallTime) {
+        let (saved, past) = match record {
+            Record::Gone(address) => return self.table.forget(address),
+            Record::Lease(saved) => (saved, false),
+            Record::Past(saved) => (saved, true),
+        };
+        let (address, client) = (saved.address, &saved.client);
+        if !self.table.may_have(address, client) {
+            return;
+        }
+        let left = saved.left(now, wall);
+        let grace = grace(saved.granted);
+        let allowed = |name: &alloc::string::String| self.is_allowed(name) && !self.table.is_host_name(name);
+        let name = match self.table.host_of(client) {
+            Some(host) => Some(host.name.clone()),
+            None => saved.name.clone().filter(allowed),
+        };
+        // What an earlier record says of the address does not count any more, nor does its grace.
+        self.table.forget(address);
+        self.table.bind(address, client, name, now, left);
+        self.table.add_grace(address, saved.granted, grace);
+        self.table.set_disk(address, OnDisk { sequence, expiry: now + left, grace });
+        if past {
+            self.table.end(address, now);
+        }
+    }
+
+    /// Does what is due, and writes down which leases ended: else each restart would bring them back for a while.
+    fn expire(&mut self, now: Instant) {
+        for address in self.table.expire(now) {
+            if !self.ledger.is_full() {
+                self.write(address, now);
+            }
+        }
+    }
+
+    /// Writes what the table says of the address; gives the number of the write.
+    fn write(&mut self, address: Ipv4Addr, now: Instant) -> u64 {
+        if self.ledger.wants_whole() {
+            return self.write_whole(now);
+        }
+        let wall = self.wall_at(now);
+        let record = self.table.get(address).and_then(|entry| saved(entry, now, wall));
+        let (kind, payload) = record.unwrap_or((record::kind::GONE, address.octets().to_vec()));
+        let (sequence, action) = self.ledger.append(kind, &payload);
+        self.actions.push_back(action);
+        self.set_disk(address, sequence);
+        sequence
+    }
+
+    /// Writes the whole table; gives the number of the write.
+    fn write_whole(&mut self, now: Instant) -> u64 {
+        let wall = self.wall_at(now);
+        let records = self.table.entries().filter_map(|entry| saved(entry, now, wall));
+        let (sequence, action) = self.ledger.replace(records);
+        self.actions.push_back(action);
+        let addresses: Vec<Ipv4Addr> = self.table.entries().map(|entry| entry.lease.address).collect();
+        addresses.into_iter().for_each(|address| self.set_disk(address, sequence));
+        self.arm_checkpoint(now);
+        sequence
+    }
+
+    fn set_disk(&mut self, address: Ipv4Addr, sequence: u64) {
+        let Some(entry) = self.table.get(address) else { return };
+        let disk = OnDisk { sequence, expiry: entry.due - entry.grace, grace: grace(entry.granted) };
+        self.table.set_disk(address, disk);
+    }
+
+    fn arm_checkpoint(&mut self, now: Instant) {
+        self.checkpoint = now + MIN_CHECKPOINT.max(self.settings.lease / 2);
+    }
+
+    /// The wall time at `now`, from the last time that it was heard.
+    fn wall_at(&self, now: Instant) -> WallTime {
+        let (heard, wall) = self.wall;
+        WallTime(wall.0.saturating_add(now.since(heard).as_secs()))
+    }
+
+    fn collect_names(&mut self) {
+        if self.table.take_names_changed() {
+            self.actions.push_back(Action::NamesChanged);
+        }
+    }
+
+    fn note(&mut self, note: Note, now: Instant) {
+        let repeating = match note {
+            Note::PoolExhausted => Some(0),
+            Note::TooManyClients => Some(1),
+            Note::StoreStalled => Some(2),
+            Note::Declined(_) | Note::JournalDamaged { .. } => None,
+        };
+        if let Some(last) = repeating.and_then(|index: usize| self.noted.get_mut(index)) {
+            if last.is_some_and(|last| now.since(last) < NOTE_INTERVAL) {
+                return;
+            }
+            *last = Some(now);
+        }
+        self.actions.push_back(Action::Note(note));
+    }
+}
+
+impl OfferMeter {
+    /// Whether one more new client may get an offer in this second.
+    fn admit(&mut self, limit: u32, now: Instant) -> bool {
+        let second = now.as_millis() / 1000;
+        if second != self.second {
+            *self = Self { second, used: 0 };
+        }
+        self.used = self.used.saturating_add(1);
+        self.used <= limit
+    }
+}
+
+/// What a restart adds to a lease: as long as a renewal may go unwritten.
+fn grace(granted: Duration) -> Duration {
+    granted / 4
+}
+
+/// The record of an entry; `None` if there is nothing to remember.
+fn saved(entry: &Entry, now: Instant, wall: WallTime) -> Option<(u8, Vec<u8>)> {
+    let kind = match entry.lease.state {
+        LeaseState::Bound => record::kind::LEASE,
+        LeaseState::Past | LeaseState::Offered if entry.granted > Duration::ZERO => record::kind::PAST,
+        _ => return None,
+    };
+    let running = kind == record::kind::LEASE;
+    let remaining = if running { entry.due.since(now).saturating_sub(entry.grace) } else { Duration::ZERO };
+    let name = entry.lease.host_name.clone();
+    let (address, client, granted) = (entry.lease.address, entry.client()?, entry.granted);
+    let mut payload = Vec::new();
+    Saved { address, client, name, remaining, granted, boot: now, wall }.encode(&mut payload);
+    Some((kind, payload))
+}

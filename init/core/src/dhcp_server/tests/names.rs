@@ -1,0 +1,75 @@
+//! Host names that clients ask for.
+
+use super::*;
+
+#[test]
+fn names_follow_the_lease() {
+    let mut lab = Lab::new();
+    let before = lab.name_changes;
+    let address = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"Laptop")).yiaddr();
+    assert_eq!((lab.name_of(address).as_deref(), lab.name_changes), (Some("laptop"), before + 1));
+    lab.ask(&Packet::new(REQUEST, 9).ciaddr(address));
+    assert_eq!(
+        (lab.name_of(address).as_deref(), lab.name_changes),
+        (Some("laptop"), before + 1),
+        "it need not repeat it"
+    );
+    lab.ask(&Packet::new(REQUEST, 9).ciaddr(address).option(12, b"desktop"));
+    assert_eq!((lab.name_of(address).as_deref(), lab.name_changes), (Some("desktop"), before + 2));
+    lab.pass(2 * LEASE);
+    assert_eq!((lab.find(address), lab.name_changes), (None, before + 3));
+}
+
+#[test]
+fn option_81_comes_before_option_12() {
+    let mut lab = Lab::new();
+    let both = Packet::new(DISCOVER, 9).option(12, b"short").option(81, b"\x05\0\0\x04full\x08mydomain\x03net\0");
+    assert_eq!(lab.lease_as(&both).option(12), Some(&b"full"[..]));
+    let unusable = Packet::new(DISCOVER, 10).option(12, b"short").option(81, b"\x05\0\0\x04full\x07example\0");
+    assert_eq!(lab.lease_as(&unusable).option(12), Some(&b"short"[..]));
+}
+
+#[test]
+fn reserved_names_are_refused() {
+    let mut lab = Lab::new();
+    for name in ["wpad", "LOCALHOST", "gateway", "_gateway", "isatap", "rpi1", "rpi1.mydomain.net", "nas", "printer"] {
+        let ack = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, name.as_bytes()));
+        assert_eq!((ack.option(12), lab.name_of(ack.yiaddr())), (None, None), "{name}");
+    }
+    assert_eq!(lab.name_of(ip(20)).as_deref(), Some("nas"));
+}
+
+#[test]
+fn a_live_name_is_not_stolen() {
+    let mut lab = Lab::new();
+    let first = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"laptop")).yiaddr();
+    let thief = lab.lease_as(&Packet::new(DISCOVER, 10).option(12, b"laptop")).yiaddr();
+    assert_eq!((lab.name_of(first).as_deref(), lab.name_of(thief)), (Some("laptop"), None));
+    lab.send(&Packet::new(RELEASE, 9).ciaddr(first));
+    lab.ask(&Packet::new(REQUEST, 10).ciaddr(thief).option(12, b"laptop"));
+    assert_eq!(lab.name_of(thief).as_deref(), Some("laptop"), "it is free now");
+    let late = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"laptop")).yiaddr();
+    assert_eq!((late, lab.name_of(late)), (first, None));
+}
+
+#[test]
+fn a_machine_takes_its_name_along() {
+    let mut lab = Lab::new();
+    let old = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"laptop")).yiaddr();
+    let new = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"laptop").option(61, b"\xffnew system")).yiaddr();
+    assert_ne!(old, new);
+    assert_eq!((lab.name_of(old), lab.name_of(new).as_deref()), (None, Some("laptop")));
+}
+
+#[test]
+fn a_host_of_the_configuration_takes_its_name_from_a_client() {
+    let mut lab = Lab::new();
+    let address = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"tv")).yiaddr();
+    let mut settings = settings();
+    settings.hosts.push(StaticHost { name: "tv".into(), mac: Some(mac(40)), address: ip(5) });
+    lab.server.reconfigure(settings, lab.now);
+    lab.drain();
+    assert_eq!((lab.name_of(address), lab.name_of(ip(5)).as_deref()), (None, Some("tv")));
+    lab.restart();
+    assert_eq!((lab.name_of(address), lab.name_of(ip(5)).as_deref()), (None, Some("tv")));
+}
