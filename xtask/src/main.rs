@@ -7,6 +7,7 @@ mod flash;
 mod image;
 mod ingredients;
 mod lock;
+mod progress;
 mod qemu;
 mod test;
 mod tree;
