@@ -6,6 +6,7 @@ mod choose;
 mod disks;
 mod write;
 
+use crate::progress;
 use anyhow::{Context, bail, ensure};
 use choose::Allowed;
 use disks::Disk;
@@ -58,8 +59,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         confirm(disk)?;
     }
     let mut card = write::open(&disk.path())?;
-    let written = write::write(&mut image, &mut card, &|done| show("written", done, size))?;
-    write::verify(&mut card, &written, &|done| show("verified", done, size))?;
+    let shown = progress::bytes(format!("Writing {}", disk.path().display()), size);
+    let written = write::write(&mut image, &mut card, &|done| shown.set(done))?;
+    shown.done("all of it is on the card");
+    let shown = progress::bytes("Reading it back", size);
+    write::verify(&mut card, &written, &|done| shown.set(done))?;
+    shown.done("the same as was written");
     println!("The card is written and verified. Put it into the Pi and power on.");
     Ok(())
 }
@@ -89,14 +94,4 @@ fn confirm(disk: &Disk) -> anyhow::Result<()> {
     let answer = answer.trim();
     ensure!(answer == disk.name || Path::new(answer) == disk.path(), "not confirmed; nothing was written");
     Ok(())
-}
-
-/// One line that is written over and over on a terminal, and every tenth elsewhere.
-fn show(what: &str, done: u64, size: u64) {
-    let percent = done * 100 / size.max(1);
-    if std::io::stderr().is_terminal() {
-        eprint!("\r  {what} {percent:>3} %{}", if done == size { "\n" } else { "" });
-    } else if done == size {
-        eprintln!("  {what} {}", choose::human(done));
-    }
 }

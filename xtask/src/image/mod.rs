@@ -22,6 +22,7 @@ mod verity;
 
 use crate::flash;
 use crate::ingredients;
+use crate::progress;
 use anyhow::{Context, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,8 +75,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cache: &cache::Cache::of_user()?,
     };
     let built = build::build(&parts, &image)?;
+    let shown = progress::bytes("Compressing the image", layout.image_size());
     let (sha256, packed_sha256, packed_size) =
-        step("download: zstd", || card::compress(&image, &packed, DOWNLOAD_LEVEL))?;
+        card::compress(&image, &packed, DOWNLOAD_LEVEL, &|done| shown.set(done))?;
+    shown.done(format!("{packed_size} bytes"));
     let (sha256, packed_sha256) = (verity::hex(&sha256), verity::hex(&packed_sha256));
     write_sum(&image, &sha256)?;
     write_sum(&packed, &packed_sha256)?;
@@ -125,10 +128,10 @@ fn toolchain() -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-/// Says what is being done, and how long it took.
-fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let began = Instant::now();
-    let result = work().with_context(|| what.to_string())?;
-    eprintln!("  {what:<28} {:>6.1} s", began.elapsed().as_secs_f32());
+/// Shows a step while it runs, and then how long it took. The work gives its result and a few words about it.
+fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<(T, String)>) -> anyhow::Result<T> {
+    let shown = progress::step(what);
+    let (result, words) = work().with_context(|| what.to_string())?;
+    shown.done(words);
     Ok(result)
 }
