@@ -60,6 +60,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let began = Instant::now();
     let layout = layout::Layout::read(Path::new("image/image.toml"), VERSION)?;
     let config = args.config.as_deref().map(read_config).transpose()?;
+    if let Some(device) = &args.flash {
+        flash::check(device, layout.image_size())?;
+    }
     let ingredients = ingredients::gather(&ingredients::Options { mirror: args.mirror })?;
     fs::create_dir_all(&args.out).with_context(|| format!("can't create {}", args.out.display()))?;
     let image = args.out.join("gatepost.img");

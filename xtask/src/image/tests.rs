@@ -37,6 +37,7 @@ fn fake() -> Ingredients {
         "bcm2711-rpi-4-b.dtb",
         "bcm2711-rpi-400.dtb",
         "bcm2711-rpi-cm4-io.dtb",
+        "bcm2837-rpi-3-a-plus.dtb",
         "bcm2837-rpi-3-b-plus.dtb",
         "bcm2837-rpi-3-b.dtb",
         "bcm2837-rpi-zero-2-w.dtb",
