@@ -1,10 +1,153 @@
-//! Placeholder of the verb.
+//! `cargo xtask lock`: writes down the newest version of each package of image/packages.toml, with its SHA-256. The
+//! build takes exactly what the lock names, so the same sources give the same card.
+
+use crate::ingredients::{self, Record};
+use crate::progress;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+/// The lock, relative to the top of the source tree.
+pub const PATH: &str = "image/packages.lock";
+
+const HEAD: &str = "# Written by `cargo xtask lock` from image/packages.toml; do not edit. The build takes exactly these packages.\n\
+                    # `toolchain` is only a note: which compiler this was last built with. Another one gives another binary.\n\n";
 
 /// What the command line may say.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Debian mirror to use instead of the one in the host's apt sources (also: GATEPOST_MIRROR)
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
+/// The packages that the card is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// The compiler and standard library at the time of locking, for the reader.
+    pub toolchain: String,
+    /// Sorted as in packages.toml.
+    #[serde(rename = "package")]
+    pub packages: Vec<Locked>,
+}
+
+/// One locked package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locked {
+    /// Binary package.
+    pub name: String,
+    /// Its name in packages.toml, where a meta package stands there.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<String>,
+    /// Debian version.
+    pub version: String,
+    /// Suite in which it was found.
+    pub suite: String,
+    /// Of the .deb, in hexadecimal.
+    pub sha256: String,
+    /// Of the .deb, in bytes.
+    pub size: u64,
+    /// Path below the archive's top.
+    pub pool: String,
+}
+
+impl Locked {
+    /// The lock's line about a package that was found in the index.
+    pub fn new(wanted: &str, record: Record) -> Self {
+        Self {
+            meta: (wanted != record.name).then(|| wanted.to_owned()),
+            name: record.name,
+            version: record.version,
+            suite: record.suite,
+            sha256: record.sha256,
+            size: record.size,
+            pool: record.pool,
+        }
+    }
+
+    /// The name by which packages.toml and firmware.toml speak of it.
+    pub fn listed_as(&self) -> &str {
+        self.meta.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl Lock {
+    /// Reads the lock of this source tree.
+    pub fn read() -> Result<Self> {
+        let text = fs::read_to_string(PATH).with_context(|| format!("reading {PATH}; `cargo xtask lock` writes it"))?;
+        Self::parse(&text).with_context(|| format!("understanding {PATH}; `cargo xtask lock` renews it"))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        Ok(toml::from_str(text)?)
+    }
+
+    fn text(&self) -> Result<String> {
+        Ok(format!("{HEAD}{}", toml::to_string(self)?))
+    }
+
+    /// Writes the lock; a reader never sees half of it.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let fresh = path.with_extension("lock.new");
+        fs::write(&fresh, self.text()?).with_context(|| format!("writing {}", fresh.display()))?;
+        fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
+    }
+}
 
 /// Runs the verb.
-pub fn run(_args: Args) -> anyhow::Result<()> {
-    anyhow::bail!("not built yet")
+pub fn run(args: Args) -> Result<()> {
+    let options = ingredients::Options { mirror: args.mirror };
+    let old = Lock::read().unwrap_or_default();
+    let new = ingredients::newest(&options)?;
+    for package in &new.packages {
+        let before = old.packages.iter().find(|locked| locked.listed_as() == package.listed_as());
+        match before.map(|locked| locked.version.as_str()) {
+            Some(version) if version == package.version => println!("{} {version}: unchanged", package.name),
+            Some(version) => println!("{} {version} -> {}", package.name, package.version),
+            None => println!("{} {}: new", package.name, package.version),
+        }
+    }
+    new.write(Path::new(PATH))?;
+    progress::line(format!("{PATH} is written; `cargo xtask image` builds from it."));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let record = Record {
+            name: "linux-image-6.12.0-arm64".to_owned(),
+            version: "6.12.0-1".to_owned(),
+            architecture: "arm64".to_owned(),
+            suite: "trixie-security".to_owned(),
+            sha256: "ab".repeat(32),
+            size: 93_443_312,
+            pool: "pool/main/l/linux.deb".to_owned(),
+            depends: vec![],
+        };
+        let mut plain = Locked::new("linux-image-6.12.0-arm64", record.clone());
+        plain.name = "wireless-regdb".to_owned();
+        let lock = Lock {
+            toolchain: "rustc 1.95.0".to_owned(),
+            packages: vec![Locked::new("linux-image-arm64", record), plain],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packages.lock");
+        lock.write(&path).unwrap();
+        let read = Lock::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(read, lock);
+        assert_eq!(read.packages[0].listed_as(), "linux-image-arm64");
+        assert_eq!(read.packages[1].meta, None);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(Lock::parse("toolchain = \"\"\ncolour = 1\npackage = []\n").is_err());
+    }
 }
