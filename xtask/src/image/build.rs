@@ -29,8 +29,6 @@ pub struct Parts<'a> {
     pub config: Option<&'a [u8]>,
     /// The version of the build.
     pub version: &'a str,
-    /// The compiler that made the binary, for the manifest.
-    pub toolchain: &'a str,
     /// Where slow results are kept.
     pub cache: &'a Cache,
 }
@@ -58,7 +56,7 @@ pub fn build(parts: &Parts<'_>, image: &Path) -> anyhow::Result<Built> {
 
     let card = Card::create(image, layout)?;
     let mut used = Vec::new();
-    let mut manifest = Manifest::new(ingredients, layout, &verity, parts.version, parts.toolchain);
+    let mut manifest = Manifest::new(ingredients, layout, &verity, parts.version);
 
     let overlay = paths::load(&parts.overlays.join("boot/selector"))?;
     let selector = boot::selector(&overlay, &ingredients.boot_firmware, &layout.selector_firmware, parts.config)?;

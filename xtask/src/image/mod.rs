@@ -74,7 +74,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         overlays: Path::new("overlays"),
         config: config.as_deref(),
         version: VERSION,
-        toolchain: &toolchain()?,
         cache: &cache::Cache::of_user()?,
     };
     let built = build::build(&parts, &image)?;
@@ -123,12 +122,6 @@ fn write_sum(file: &Path, sha256: &str) -> anyhow::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let path = file.with_file_name(format!("{name}.sha256"));
     fs::write(&path, format!("{sha256}  {name}\n")).with_context(|| format!("can't write {}", path.display()))
-}
-
-/// The compiler, as it names itself.
-fn toolchain() -> anyhow::Result<String> {
-    let output = std::process::Command::new("rustc").arg("--version").output().context("can't run rustc")?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
 /// Shows a step while it runs, and then how long it took. The work gives its result and a few words about it.
