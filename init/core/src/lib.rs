@@ -5,7 +5,7 @@
 //! values. The shells in package `init` feed it and do what it asks.
 //!
 //! Two kinds of module:
-//! - **shared words** that everyone may use: [`time`], [`net`], [`entropy`], [`config`];
+//! - **shared words** that everyone may use: [`time`], [`net`], [`frame`], [`entropy`], [`config`];
 //! - **machines**, one protocol or duty each. A machine never imports another machine; [`gateway`] composes them
 //!   and passes values between them. `cargo xtask check` refuses an import that breaks this.
 //!
@@ -18,6 +18,7 @@ extern crate alloc;
 
 pub mod config;
 pub mod entropy;
+pub mod frame;
 pub mod net;
 pub mod time;
 

@@ -3,12 +3,79 @@
 //! A [`Config`] can only be had from [`parse`] (or [`Config::default`], which is what an empty file means), so whoever
 //! holds one holds values that fit together: the pool lies inside the LAN, no two hosts share an address, names are
 //! legal DNS labels.
+//!
+//! ```text
+//! bytes ── parse.rs ──► text ── raw.rs ──► RawConfig ── check.rs, hosts.rs ──► Config
+//!                                 │ syntax.rs              │ words.rs
+//!                                 └──────► Problems ◄──────┘
+//! ```
+//!
+//! Every key has a default, so that an empty file is a working wired gateway:
+//!
+//! | key | default |
+//! |---|---|
+//! | `hostname` | `"gatepost"` |
+//! | `domain` | `"home.arpa"`, the domain set aside for homes (RFC 8375) |
+//! | `uplink.interface` | `"eth1"`; `"wlan0"` if `uplink.wifi` is given; `"eth0"` if the LAN is on `eth1` |
+//! | `uplink.address`, `uplink.gateway` | leased by DHCP |
+//! | `lan.interface`, `lan.address` | `"eth0"`, `"10.0.0.1/24"` |
+//! | `lan.alternative` | none |
+//! | `dhcp.pool` | the addresses .10 to .128 of a /24, the same shares of another size, never the gateway's |
+//! | `dhcp.lease` | `"12h"` |
+//! | `dns.upstream` | the servers that the uplink's DHCP server names |
+//! | `dns.log_queries` | `false` |
+//! | `[[host]]` | none |
+//!
+//! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
 
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
+
+mod check;
+mod hosts;
+mod parse;
+mod problem;
+mod raw;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use parse::parse;
+pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
+
+/// The largest file that is looked at, in bytes. A full configuration of [`MAX_HOSTS`] hosts has about 100 KiB.
+pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
+
+/// The most hosts with a name of their own: far more than a home has, and a bound on what every table must hold.
+pub const MAX_HOSTS: usize = 1024;
+
+/// The largest DHCP pool, in addresses: every one of them may become a lease in memory and on the card.
+pub const MAX_POOL: u32 = 4096;
+
+/// The most DNS servers that are asked. More only lengthen the wait when all of them are gone.
+pub const MAX_UPSTREAMS: usize = 8;
+
+/// The most Wi-Fi networks that are known.
+pub const MAX_WIFI: usize = 16;
+
+/// The shortest lease. Shorter ones only keep machines busy.
+pub const MIN_LEASE: Duration = Duration::from_secs(120);
+
+/// The longest lease. A machine that is gone for longer has moved out.
+pub const MAX_LEASE: Duration = Duration::from_secs(365 * 86_400);
+
+/// The lease when the file names none.
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(12 * 3600);
+
+/// The LAN when the file names none.
+const DEFAULT_LAN: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 1), 24) {
+    Some(lan) => lan,
+    None => panic!("checked when compiled: a /24 is a prefix"),
+};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +94,27 @@ pub struct Config {
     pub dns: Dns,
     /// Hosts with a name and address of their own.
     pub hosts: Vec<Host>,
+}
+
+impl Default for Config {
+    /// What an empty file means; the table above gives every value.
+    fn default() -> Self {
+        let address = DEFAULT_LAN;
+        Config {
+            hostname: String::from("gatepost"),
+            domain: String::from("home.arpa"),
+            uplink: Uplink {
+                interface: String::from("eth1"),
+                country: None,
+                wifi: Vec::new(),
+                addressing: Addressing::Dhcp,
+            },
+            lan: Lan { interface: String::from("eth0"), address, alternative: None },
+            dhcp: Dhcp { pool: words::default_pool(address), lease: DEFAULT_LEASE },
+            dns: Dns { upstream: Vec::new(), log_queries: false },
+            hosts: Vec::new(),
+        }
+    }
 }
 
 /// The way to the internet.

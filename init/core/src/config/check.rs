@@ -1,0 +1,363 @@
+//! From what the file says to what the program may believe: every value is read, and what does not fit together is
+//! reported with the cure.
+
+use super::problem::{Report, echo};
+use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
+use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, WifiNetwork, hosts, words};
+use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
+use crate::net::{Ipv4Addr, Ipv4Net};
+use crate::time::Duration;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddrV4;
+
+/// Checks everything. A value that was refused is replaced by its default while the rest is looked at; the result
+/// counts only if nothing was reported.
+pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
+    let default = Config::default();
+    let hostname = read_name(&raw.hostname, report).unwrap_or(default.hostname);
+    let domain = read_domain(&raw.domain, report).unwrap_or(default.domain);
+    let (lan, lan_is_sound) = check_lan(&raw.lan, default.lan, report);
+    let uplink = check_uplink(&raw.uplink, default.uplink, &lan, report);
+    check_sides(raw, &uplink, &lan, lan_is_sound, report);
+    // With a LAN address that was refused, every address in it would be refused too: one complaint is enough.
+    let within = lan_is_sound.then_some(lan.address);
+    let dhcp = check_dhcp(&raw.dhcp, lan.address, within, report);
+    let hosts = hosts::check(&raw.hosts, &hostname, within, report);
+    let dns = check_dns(&raw.dns, lan.address, report);
+    Config { hostname, domain, uplink, lan, dhcp, dns, hosts }
+}
+
+fn read_name(text: &Text, report: &mut Report<'_>) -> Option<String> {
+    let At { value, at } = text.as_ref()?;
+    let cure = "write one short name such as \"gatepost\"";
+    match words::label(value) {
+        Ok(name) if words::RESERVED_NAMES.contains(&name.as_str()) => {
+            report.add(*at, "hostname", format!("{name} has a meaning of its own and cannot name the gateway"), cure);
+            None
+        }
+        Ok(name) => Some(name),
+        Err(what) => {
+            report.add(*at, "hostname", format!("{}: {what}", echo(value)), cure);
+            None
+        }
+    }
+}
+
+fn read_domain(text: &Text, report: &mut Report<'_>) -> Option<String> {
+    let At { value, at } = text.as_ref()?;
+    let cure = "write a domain of yours such as \"mydomain.net\", or leave the line out for \"home.arpa\"";
+    words::domain(value).map_err(|what| report.add(*at, "domain", format!("{}: {what}", echo(value)), cure)).ok()
+}
+
+fn read_interface(text: &Text, key: &str, example: &str, report: &mut Report<'_>) -> Option<String> {
+    let At { value, at } = text.as_ref()?;
+    let refuse =
+        |what| report.add(*at, key, format!("{}: {what}", echo(value)), format!("write a name such as {example}"));
+    words::interface(value).map_err(refuse).ok()
+}
+
+/// An interface address with its prefix, usable by one machine of that network.
+fn read_net(text: &Text, key: &str, example: &str, prefixes: (u8, u8), report: &mut Report<'_>) -> Option<Ipv4Net> {
+    let At { value, at } = text.as_ref()?;
+    let example = format!("write it as {example}");
+    let Ok(net) = value.parse::<Ipv4Net>() else {
+        let what = format!("{} is not an address with the size of its network", echo(value));
+        report.add(*at, key, what, example);
+        return None;
+    };
+    let (low, high) = prefixes;
+    let refused = if net.prefix() < low || net.prefix() > high {
+        Some((format!("the network size /{} is outside /{low} to /{high}", net.prefix()), example))
+    } else if !words::is_ordinary(net.address()) {
+        Some((format!("{} is an address with a special meaning", net.address()), example))
+    } else if !net.is_host(net.address()) {
+        let what = format!("{} is the first or last address of {net}, which no machine may have", net.address());
+        let first = Ipv4Addr::from_bits(net.network().to_bits().saturating_add(1));
+        Some((what, format!("write for instance {first}/{}", net.prefix())))
+    } else {
+        None
+    };
+    match refused {
+        Some((what, cure)) => {
+            report.add(*at, key, what, cure);
+            None
+        }
+        None => Some(net),
+    }
+}
+
+/// The LAN, and whether its address can be relied on for checking other values.
+fn check_lan(raw: &RawLan, default: Lan, report: &mut Report<'_>) -> (Lan, bool) {
+    let interface = read_interface(&raw.interface, "lan.interface", "\"eth0\"", report).unwrap_or(default.interface);
+    let read = read_net(&raw.address, "lan.address", "\"10.0.0.1/24\"", (8, 30), report);
+    let sound = read.is_some() || raw.address.is_none();
+    let address = read.unwrap_or(default.address);
+    let alternative = read_net(&raw.alternative, "lan.alternative", "\"10.77.0.1/24\"", (8, 30), report);
+    if let (Some(other), Some(At { at, .. }), true) = (alternative, raw.alternative.as_ref(), sound) {
+        if other.overlaps(address) {
+            let what = format!("{other} overlaps lan.address {address}");
+            report.add(*at, "lan.alternative", what, "write a network that has no address in common with it");
+        } else if other.prefix() != address.prefix() {
+            // Pool and hosts move over one to one.
+            let what = format!("{other} and lan.address {address} differ in size");
+            report.add(*at, "lan.alternative", what, format!("write it with /{}", address.prefix()));
+        }
+    }
+    (Lan { interface, address, alternative }, sound)
+}
+
+fn check_uplink(raw: &RawUplink, default: Uplink, lan: &Lan, report: &mut Report<'_>) -> Uplink {
+    let assumed = if !raw.wifi.is_empty() {
+        String::from("wlan0")
+    } else if lan.interface == default.interface && raw.interface.is_none() {
+        // Whoever serves the LAN on eth1 has the internet on eth0.
+        String::from("eth0")
+    } else {
+        default.interface
+    };
+    let interface =
+        read_interface(&raw.interface, "uplink.interface", "\"eth1\" or \"wlan0\"", report).unwrap_or(assumed);
+    let country = read_country(&raw.country, report);
+    let wifi = check_wifi(raw, report);
+    Uplink { interface, country, wifi, addressing: check_addressing(raw, report) }
+}
+
+fn read_country(text: &Text, report: &mut Report<'_>) -> Option<[u8; 2]> {
+    let At { value, at } = text.as_ref()?;
+    match value.as_bytes() {
+        [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+            Some([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
+        }
+        _ => {
+            let what = format!("{} is not a country code of two letters", echo(value));
+            report.add(
+                *at,
+                "uplink.country",
+                what,
+                "write the code of the country you are in, such as \"US\" or \"DE\"",
+            );
+            None
+        }
+    }
+}
+
+fn check_wifi(raw: &RawUplink, report: &mut Report<'_>) -> Vec<WifiNetwork> {
+    let mut networks: Vec<WifiNetwork> = Vec::new();
+    for entry in &raw.wifi {
+        let Some(network) = check_network(entry, report) else { continue };
+        if networks.iter().any(|other| other.ssid == network.ssid) {
+            let what = format!("the network {} stands in the list twice", echo(&network.ssid));
+            report.add(entry.at, "uplink.wifi", what, "keep one of them");
+        } else if networks.len() == MAX_WIFI {
+            report.add(entry.at, "uplink.wifi", format!("there are more than {MAX_WIFI} networks"), "remove some");
+            break;
+        } else {
+            networks.push(network);
+        }
+    }
+    networks
+}
+
+/// Nothing of a passphrase goes into a message, not even its length.
+fn check_network(entry: &RawWifi, report: &mut Report<'_>) -> Option<WifiNetwork> {
+    let Some(ssid) = &entry.ssid else {
+        if !entry.broken {
+            let cure = "add ssid = \"NAME\" with the name of the network";
+            report.add(entry.at, "uplink.wifi", "an entry has no network name", cure);
+        }
+        return None;
+    };
+    if ssid.value.is_empty() || ssid.value.len() > 32 {
+        let cure = "write the name exactly as your access point shows it";
+        report.add(ssid.at, "uplink.wifi.ssid", "a network name has 1 to 32 bytes", cure);
+        return None;
+    }
+    if let Some(passphrase) = &entry.passphrase {
+        let sound =
+            (8..=63).contains(&passphrase.value.len()) && passphrase.value.bytes().all(|b| (0x20..0x7f).contains(&b));
+        if !sound {
+            let what = "a passphrase has 8 to 63 characters, all of them on an English keyboard";
+            let cure = "check it, or leave it out if the network is open";
+            report.add(passphrase.at, "uplink.wifi.passphrase", what, cure);
+            return None;
+        }
+    }
+    let passphrase = entry.passphrase.as_ref().map(|passphrase| passphrase.value.clone());
+    Some(WifiNetwork { ssid: ssid.value.clone(), passphrase })
+}
+
+fn check_addressing(raw: &RawUplink, report: &mut Report<'_>) -> Addressing {
+    let address = read_net(&raw.address, "uplink.address", "\"192.168.0.51/24\"", (8, 31), report);
+    let gateway = raw.gateway.as_ref().and_then(|gateway| {
+        let key = "uplink.gateway";
+        let Ok(router) = gateway.value.parse::<Ipv4Addr>() else {
+            let what = format!("{} is not an address", echo(&gateway.value));
+            report.add(gateway.at, key, what, "write your router's address, such as \"192.168.0.1\"");
+            return None;
+        };
+        if raw.address.is_none() {
+            let cure = "add uplink.address, or remove this line to get both from the network (DHCP)";
+            report.add(gateway.at, key, "a gateway needs a fixed address beside it", cure);
+        }
+        if let Some(net) = address.filter(|net| router == net.address() || !net.is_host(router)) {
+            let what = if router == net.address() {
+                format!("{router} is this machine's own address")
+            } else {
+                format!("{router} is not a machine of the uplink's network {net}")
+            };
+            report.add(gateway.at, key, what, "write the address of your router in that network");
+        }
+        Some(router)
+    });
+    address.map_or(Addressing::Dhcp, |address| Addressing::Static { address, gateway })
+}
+
+/// The two sides of the gateway must be two.
+fn check_sides(raw: &RawConfig, uplink: &Uplink, lan: &Lan, lan_is_sound: bool, report: &mut Report<'_>) {
+    if uplink.interface == lan.interface {
+        let at = raw.uplink.interface.as_ref().or(raw.lan.interface.as_ref()).map_or(raw.uplink.at, |text| text.at);
+        let what = format!("{} is the LAN's interface too", uplink.interface);
+        let cure = "the internet and the LAN need an interface each, such as \"eth1\" and \"eth0\"";
+        report.add(at, "uplink.interface", what, cure);
+    }
+    let (Addressing::Static { address, .. }, Some(At { at, .. })) = (uplink.addressing, raw.uplink.address.as_ref())
+    else {
+        return;
+    };
+    if lan_is_sound && address.overlaps(lan.address) {
+        let what = format!("{address} overlaps the LAN {}", lan.address);
+        report.add(*at, "uplink.address", what, "choose another lan.address, such as \"10.77.0.1/24\"");
+    }
+    if lan.alternative.is_some_and(|other| other.overlaps(address)) {
+        let what = format!("{address} overlaps lan.alternative");
+        report.add(*at, "uplink.address", what, "choose another lan.alternative");
+    }
+    if raw.dns.upstream.is_empty() {
+        let what = "with a fixed address nobody tells the gateway which DNS servers to ask";
+        report.add(*at, "uplink.address", what, "add upstream = [\"9.9.9.9\"] or your router's address under [dns]");
+    }
+}
+
+fn check_dhcp(raw: &RawDhcp, lan: Ipv4Net, within: Option<Ipv4Net>, report: &mut Report<'_>) -> Dhcp {
+    let pool = check_pool(&raw.pool, within, report).unwrap_or_else(|| words::default_pool(lan));
+    Dhcp { pool, lease: check_lease(&raw.lease, report).unwrap_or(DEFAULT_LEASE) }
+}
+
+fn check_pool(text: &Text, within: Option<Ipv4Net>, report: &mut Report<'_>) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let At { value, at } = text.as_ref()?;
+    let key = "dhcp.pool";
+    let Some((first, last)) = words::range(value) else {
+        let what = format!("{} is not a range of addresses", echo(value));
+        report.add(*at, key, what, "write first and last with a hyphen between them, as in \"10.0.0.10-10.0.0.128\"");
+        return None;
+    };
+    if first > last {
+        report.add(
+            *at,
+            key,
+            format!("the first address {first} is above the last one {last}"),
+            format!("write {last}-{first}"),
+        );
+        return None;
+    }
+    let lan = within?;
+    let (low, high) = words::default_pool(lan);
+    let cure = format!("write a range inside it, such as {low}-{high}");
+    let outside = [first, last].into_iter().find(|address| !lan.contains(*address));
+    let special = [first, last].into_iter().find(|address| !lan.is_host(*address));
+    let size = last.to_bits().saturating_sub(first.to_bits()).saturating_add(1);
+    let (what, cure) = if let Some(address) = outside {
+        (format!("{address} lies outside the LAN {lan}"), cure)
+    } else if let Some(address) = special {
+        (format!("{address} is the first or last address of the LAN {lan}, which no machine may have"), cure)
+    } else if (first..=last).contains(&lan.address()) {
+        (
+            format!("the range holds the gateway's own address {}", lan.address()),
+            format!("write a range beside it, such as {low}-{high}"),
+        )
+    } else if size > MAX_POOL {
+        (
+            format!("the range has {size} addresses, and the gateway leases at most {MAX_POOL}"),
+            String::from("write a smaller range"),
+        )
+    } else {
+        return Some((first, last));
+    };
+    report.add(*at, key, what, cure);
+    None
+}
+
+fn check_lease(text: &Text, report: &mut Report<'_>) -> Option<Duration> {
+    let At { value, at } = text.as_ref()?;
+    let key = "dhcp.lease";
+    let Some(lease) = words::duration(value) else {
+        let what = format!("{} is not a time", echo(value));
+        report.add(*at, key, what, "write a number and s, m, h or d, such as \"30m\", \"12h\" or \"7d\"");
+        return None;
+    };
+    let bad = if lease < MIN_LEASE {
+        ("a lease shorter than 2 minutes keeps every machine busy asking", "write at least \"2m\"; \"12h\" is usual")
+    } else if lease > MAX_LEASE {
+        ("a lease is longer than 365 days", "write at most \"365d\"; \"12h\" is usual")
+    } else {
+        return Some(lease);
+    };
+    report.add(*at, key, bad.0, bad.1);
+    None
+}
+
+fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
+    let mut upstream: Vec<SocketAddrV4> = Vec::new();
+    for entry in &raw.upstream {
+        let Some(server) = check_upstream(entry, lan, report) else { continue };
+        if upstream.contains(&server) {
+            report.add(
+                entry.at,
+                "dns.upstream",
+                format!("{} stands in the list twice", entry.value),
+                "keep one of them",
+            );
+        } else if upstream.len() == MAX_UPSTREAMS {
+            report.add(
+                entry.at,
+                "dns.upstream",
+                format!("there are more than {MAX_UPSTREAMS} servers"),
+                "two or three are enough",
+            );
+            break;
+        } else {
+            upstream.push(server);
+        }
+    }
+    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false) }
+}
+
+fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> Option<SocketAddrV4> {
+    let example = "write an address such as \"9.9.9.9\"";
+    let shown = echo(&entry.value);
+    let (what, cure) = if ["tls://", "https://", "quic://"].iter().any(|scheme| entry.value.starts_with(scheme)) {
+        (
+            format!("{shown}: encrypted DNS comes in a later release"),
+            "write the server's plain IPv4 address for now, such as \"9.9.9.9\"",
+        )
+    } else if entry.value.matches(':').count() > 1 {
+        (
+            format!("{shown}: IPv6 comes in a later release"),
+            "write the server's IPv4 address for now, such as \"9.9.9.9\"",
+        )
+    } else if let Some(server) = words::server(&entry.value) {
+        if !words::is_ordinary(*server.ip()) {
+            (format!("{} is an address with a special meaning, no DNS server has it", server.ip()), example)
+        } else if *server.ip() == lan.address() {
+            (format!("{} is the gateway itself, which would ask itself for ever", server.ip()), example)
+        } else {
+            return Some(server);
+        }
+    } else {
+        (format!("{shown} is not the address of a server"), example)
+    };
+    report.add(entry.at, "dns.upstream", what, cure);
+    None
+}

@@ -1,0 +1,283 @@
+//! What a `gateway.toml` may say: every key with its position, nothing checked but its type.
+//!
+//! The file is read through the TOML crate's tree of positioned values rather than through derived types, because a
+//! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
+
+use super::problem::{Report, echo};
+use super::syntax;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value and the byte offset at which it stands.
+#[derive(Clone)]
+pub(super) struct At<T> {
+    /// What stands there.
+    pub value: T,
+    /// Byte offset in the file.
+    pub at: usize,
+}
+
+/// A text of the file, with its position.
+pub(super) type Text = Option<At<String>>;
+
+/// The whole file.
+pub(super) struct RawConfig {
+    pub hostname: Text,
+    pub domain: Text,
+    pub uplink: RawUplink,
+    pub lan: RawLan,
+    pub dhcp: RawDhcp,
+    pub dns: RawDns,
+    pub hosts: Vec<RawHost>,
+}
+
+/// `[uplink]`
+#[derive(Default)]
+pub(super) struct RawUplink {
+    pub at: usize,
+    pub interface: Text,
+    pub country: Text,
+    pub wifi: Vec<RawWifi>,
+    pub address: Text,
+    pub gateway: Text,
+}
+
+/// One entry of `uplink.wifi`.
+pub(super) struct RawWifi {
+    pub at: usize,
+    pub ssid: Text,
+    pub passphrase: Text,
+    /// The passphrase is there but unusable: it has been reported.
+    pub broken: bool,
+}
+
+/// `[lan]`
+#[derive(Default)]
+pub(super) struct RawLan {
+    pub interface: Text,
+    pub address: Text,
+    pub alternative: Text,
+}
+
+/// `[dhcp]`
+#[derive(Default)]
+pub(super) struct RawDhcp {
+    pub pool: Text,
+    pub lease: Text,
+}
+
+/// `[dns]`
+#[derive(Default)]
+pub(super) struct RawDns {
+    pub upstream: Vec<At<String>>,
+    pub log_queries: Option<bool>,
+}
+
+/// One `[[host]]`.
+pub(super) struct RawHost {
+    pub at: usize,
+    pub name: Text,
+    pub mac: Text,
+    pub address: Text,
+    /// A key is there but unusable: it has been reported, so its absence is not.
+    pub broken: bool,
+}
+
+/// The keys of each section; the nameless one is the top of the file.
+pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns"]),
+    ("uplink", &["interface", "country", "wifi", "address", "gateway"]),
+    ("lan", &["interface", "address", "alternative"]),
+    ("dhcp", &["pool", "lease"]),
+    ("host", &["name", "mac", "address"]),
+    ("dns", &["upstream", "log_queries"]),
+    ("uplink.wifi", &["ssid", "passphrase"]),
+];
+
+/// Reads the file's structure. What has the wrong shape is reported and left out; `None` if the file is not TOML.
+pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<RawConfig> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What the parser guessed after a syntax error would only bring forth follow-up complaints.
+        syntax::explain(&errors, report);
+        return None;
+    }
+    let mut top = Section::new("", document.get_ref(), report);
+    Some(RawConfig {
+        hostname: top.text("hostname"),
+        domain: top.text("domain"),
+        uplink: read_uplink(&mut top),
+        lan: top.section("lan").map(|mut lan| read_lan(&mut lan)).unwrap_or_default(),
+        dhcp: top.section("dhcp").map(|mut dhcp| read_dhcp(&mut dhcp)).unwrap_or_default(),
+        dns: top.section("dns").map(|mut dns| read_dns(&mut dns)).unwrap_or_default(),
+        hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", read_host),
+    })
+}
+
+fn read_uplink(top: &mut Section<'_, '_, '_>) -> RawUplink {
+    let at = top.table.get("uplink").map_or(0, |value| value.span().start);
+    let Some(mut uplink) = top.section("uplink") else { return RawUplink::default() };
+    RawUplink {
+        at,
+        interface: uplink.text("interface"),
+        country: uplink.text("country"),
+        wifi: uplink.each("wifi", r#"wifi = [{ ssid = "NAME", passphrase = "PASSWORD" }]"#, read_wifi),
+        address: uplink.text("address"),
+        gateway: uplink.text("gateway"),
+    }
+}
+
+fn read_wifi(at: usize, entry: &mut Section<'_, '_, '_>) -> RawWifi {
+    let (ssid, passphrase) = (entry.text("ssid"), entry.text("passphrase"));
+    let broken = (ssid.is_none() && entry.has("ssid")) || (passphrase.is_none() && entry.has("passphrase"));
+    RawWifi { at, ssid, passphrase, broken }
+}
+
+fn read_lan(lan: &mut Section<'_, '_, '_>) -> RawLan {
+    RawLan { interface: lan.text("interface"), address: lan.text("address"), alternative: lan.text("alternative") }
+}
+
+fn read_dhcp(dhcp: &mut Section<'_, '_, '_>) -> RawDhcp {
+    RawDhcp { pool: dhcp.text("pool"), lease: dhcp.text("lease") }
+}
+
+fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
+    RawDns { upstream: dns.texts("upstream"), log_queries: dns.switch("log_queries") }
+}
+
+fn read_host(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
+    let (name, mac, address) = (host.text("name"), host.text("mac"), host.text("address"));
+    let broken = (name.is_none() && host.has("name")) || (address.is_none() && host.has("address"));
+    RawHost { at, name, mac, address, broken }
+}
+
+/// One table of the file while it is read.
+struct Section<'t, 'r, 'a> {
+    path: &'static str,
+    table: &'t DeTable<'t>,
+    report: &'r mut Report<'a>,
+}
+
+impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
+    /// Opens a table and reports the keys that do not belong there.
+    fn new(path: &'static str, table: &'t DeTable<'t>, report: &'r mut Report<'a>) -> Self {
+        let known = SECTIONS.iter().find(|(name, _)| *name == path).map_or(&[][..], |(_, keys)| keys);
+        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            syntax::unknown_key(path, known, key.get_ref(), key.span().start, report);
+        }
+        Self { path, table, report }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A key's full name, as in `dhcp.pool`.
+    fn full(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn text(&mut self, key: &str) -> Text {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(At { value: text.to_string(), at: value.span().start }),
+            _ => {
+                self.wrong_type(key, value, "text in quotes", &format!("write {key} = \"...\""));
+                None
+            }
+        }
+    }
+
+    fn switch(&mut self, key: &str) -> Option<bool> {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(on) => Some(*on),
+            _ => {
+                let cure = format!("write {key} = true or {key} = false, without quotes");
+                self.wrong_type(key, value, "true or false", &cure);
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<At<String>> {
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, value, "a list", &format!("put it in square brackets: {key} = [\"...\"]"));
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(At { value: text.to_string(), at: item.span().start }),
+                _ => self.wrong_type(key, item, "a list of texts in quotes", "put each entry in quotes"),
+            }
+        }
+        texts
+    }
+
+    fn section(&mut self, key: &'static str) -> Option<Section<'t, '_, 'a>> {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Section::new(key, table, self.report)),
+            DeValue::Array(items) if items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(_))) => {
+                let at = value.span().start;
+                let what = format!("there is only one [{key}] section");
+                self.report.add(at, key, what, format!("write [{key}] with single brackets, once"));
+                None
+            }
+            _ => {
+                self.wrong_type(
+                    key,
+                    value,
+                    "a section",
+                    &format!("write a line [{key}] and the section's keys below it"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A list of tables, each read by `read`.
+    fn each<T>(&mut self, key: &str, example: &str, read: fn(usize, &mut Section<'_, '_, '_>) -> T) -> Vec<T> {
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let path = if self.path.is_empty() { "host" } else { "uplink.wifi" };
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong_type(key, value, "a list of entries", &format!("write {example}"));
+            return Vec::new();
+        };
+        let mut entries = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    entries.push(read(item.span().start, &mut Section::new(path, table, self.report)));
+                }
+                _ => self.wrong_type(key, item, "a list of entries in braces", &format!("write {example}")),
+            }
+        }
+        entries
+    }
+
+    /// Says what stands there instead, but never its value: it may be a passphrase.
+    fn wrong_type(&mut self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str, cure: &str) {
+        let found = match value.get_ref() {
+            DeValue::String(_) => "text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number without quotes",
+            DeValue::Boolean(_) => "true or false without quotes",
+            DeValue::Datetime(_) => "a date without quotes",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a section",
+        };
+        let what = format!("this must be {wanted}, but is {found}");
+        self.report.add(value.span().start, &self.full(key), what, cure);
+    }
+}
+
+/// A key of the file as messages show it.
+pub(super) fn shown_key(key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if plain && key.len() <= 32 { key.to_string() } else { echo(key) }
+}

@@ -1,0 +1,118 @@
+//! Answers as they leave: a kept answer patched for one client, or an answer without records.
+//!
+//! The first is the hot path: it copies the kept octets and patches identifier, flags, the case of the question and
+//! the TTLs at remembered places. No message tree is built and, once the buffer has grown, nothing is allocated.
+
+use super::query::{Asked, UDP_SIZE};
+use super::wire::{HEADER, Header, class, flag, rcode, rtype};
+use super::write::header_bytes;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Octets of an OPT record without options (RFC 6891 section 6.1.2).
+const OPT_SIZE: usize = 11;
+
+/// A checked answer in the form it is kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The message after its header: the question with the name in lower case, then the records without OPT.
+    pub(super) body: Box<[u8]>,
+    /// Where the TTLs stand, counted from the start of the message.
+    pub(super) ttl_at: Box<[u16]>,
+    /// Answer, authority and additional records.
+    pub(super) counts: [u16; 3],
+    pub(super) rcode: u16,
+    /// Seconds for which it may be repeated; zero: not at all.
+    pub(super) lifetime: u32,
+    /// Holds for every type of the name.
+    pub(super) every_type: bool,
+}
+
+impl Answer {
+    /// An answer without records, to be repeated for `lifetime` seconds (RFC 9520).
+    pub(super) fn failure(question: &[u8], rcode: u16, lifetime: u32) -> Answer {
+        Answer { body: question.into(), ttl_at: Box::default(), counts: [0; 3], rcode, lifetime, every_type: false }
+    }
+
+    /// Octets that keeping it takes.
+    pub(super) fn size(&self) -> usize {
+        self.body.len() + 2 * self.ttl_at.len()
+    }
+
+    /// Writes it to `out` for one client, `age` seconds after it came. Too long for the client: TC and no records.
+    pub(super) fn write(&self, asked: &Asked<'_>, age: u32, out: &mut Vec<u8>) {
+        let opt = if asked.edns.is_some() { OPT_SIZE } else { 0 };
+        if HEADER + self.body.len() + opt > asked.limit {
+            return empty(asked, flag::TC | self.rcode, out);
+        }
+        let [answers, authority, additional] = self.counts;
+        begin(asked, self.rcode, [1, answers, authority, additional], out);
+        out.extend_from_slice(self.body.get(asked.question.len()..).unwrap_or(&[]));
+        for &at in &self.ttl_at {
+            let at = usize::from(at);
+            if let Some(four) = out.get_mut(at..at + 4).and_then(|four| <&mut [u8; 4]>::try_from(four).ok()) {
+                *four = u32::from_be_bytes(*four).saturating_sub(age).to_be_bytes();
+            }
+        }
+        end(asked, self.rcode, out);
+    }
+}
+
+/// Writes an answer without records to `out`. `more` is the response code, with [`flag::TC`] or [`flag::AA`] where
+/// they belong; a code over 15 needs EDNS.
+pub(super) fn empty(asked: &Asked<'_>, more: u16, out: &mut Vec<u8>) {
+    let questions = u16::from(!asked.question.is_empty());
+    begin(asked, more, [questions, 0, 0, 0], out);
+    end(asked, more & !(flag::TC | flag::AA), out);
+}
+
+/// Header and question. AD is never set: nothing here is validated (RFC 4035 section 3.2.3, RFC 6840 section 5.8).
+fn begin(asked: &Asked<'_>, more: u16, counts: [u16; 4], out: &mut Vec<u8>) {
+    out.clear();
+    let flags = flag::QR | flag::RA | asked.flags | (more & (flag::TC | flag::AA | flag::RCODE));
+    out.extend_from_slice(&header_bytes(Header { id: asked.id, flags, counts }));
+    out.extend_from_slice(asked.question);
+}
+
+/// OPT, if and only if the query had one (RFC 6891 section 6.1.1), and its place in the count.
+pub(super) fn end(asked: &Asked<'_>, rcode: u16, out: &mut Vec<u8>) {
+    let Some(edns) = asked.edns else { return };
+    let mut opt = [0; OPT_SIZE];
+    let fields = [rtype::OPT, UDP_SIZE, (rcode >> 4) << 8, if edns.dnssec_ok { 0x8000 } else { 0 }];
+    for (two, field) in opt.get_mut(1..9).unwrap_or(&mut []).chunks_exact_mut(2).zip(fields) {
+        two.copy_from_slice(&field.to_be_bytes());
+    }
+    out.extend_from_slice(&opt);
+    if let Some(count) = out.get_mut(10..12).and_then(|two| <&mut [u8; 2]>::try_from(two).ok()) {
+        *count = u16::from_be_bytes(*count).saturating_add(1).to_be_bytes();
+    }
+}
+
+/// The message that asks a server: made anew, so that nothing of the client but the question passes (RFC 5625
+/// section 4.4: OPT is ours).
+pub(super) fn ask(id: u16, flags: u16, question: &[u8], edns: Option<bool>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER + question.len() + OPT_SIZE);
+    out.extend_from_slice(&header_bytes(Header { id, flags, counts: [1, 0, 0, 0] }));
+    out.extend_from_slice(question);
+    if let Some(dnssec_ok) = edns {
+        let edns = Some(super::query::Edns { udp_size: UDP_SIZE, dnssec_ok });
+        end(&Asked { id, flags, question, edns, limit: usize::from(UDP_SIZE) }, 0, &mut out);
+    }
+    out
+}
+
+/// RFC 8482 section 4.2: what ANY gets instead of everything. One record, `HINFO "RFC8482" ""`.
+pub(super) fn any_refused(asked: &Asked<'_>, out: &mut Vec<u8>) {
+    const DATA: &[u8] = b"\x07RFC8482\x00";
+    /// Seconds: long, since it never changes.
+    const TTL: u32 = 3600;
+    begin(asked, rcode::NOERROR, [1, 1, 0, 0], out);
+    // The owner is the question's name, right after the header.
+    out.extend_from_slice(&[0xc0, HEADER as u8]);
+    out.extend_from_slice(&rtype::HINFO.to_be_bytes());
+    out.extend_from_slice(&class::IN.to_be_bytes());
+    out.extend_from_slice(&TTL.to_be_bytes());
+    out.extend_from_slice(&(DATA.len() as u16).to_be_bytes());
+    out.extend_from_slice(DATA);
+    end(asked, rcode::NOERROR, out);
+}

@@ -1,0 +1,306 @@
+//! The names of the LAN, and every other name that is answered here and never asked upstream.
+//!
+//! A host is known by its single label and by its full name under the domain, forwards (A) and backwards (PTR); any
+//! other type of an existing name is "no such record". For our domain and the special zones the gateway is the
+//! authority: what does not exist gets NXDOMAIN with an SOA. A single label that is no host does not exist either, but
+//! without an SOA, so that no client concludes anything about a top-level domain of that name (RFC 8020). Left out:
+//! more than one address a name, IPv6 addresses, and services (SRV).
+
+use super::api::{NameRecord, NameRefused, Settings};
+use super::name::Name;
+use super::query::{Asked, Question};
+use super::wire::{Header, class, flag, rcode, rtype};
+use super::write::Writer;
+use super::zones::{self, Kind, Reverse};
+use super::{MAX_NAMES, answer};
+use crate::net::{Ipv4Addr, Ipv4Net};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Seconds that a client may keep a host's address: a lease may change hands.
+const HOST_TTL: u32 = 30;
+
+/// Seconds that a client may keep "no such host": the next lease may bring it.
+const ABSENT_TTL: u32 = 10;
+
+/// Seconds that a client may keep what never changes (RFC 6303 section 3).
+const FIXED_TTL: u32 = 10_800;
+
+/// The local names and zones.
+pub(super) struct Local {
+    hostname: String,
+    domain: Name,
+    lan: Ipv4Net,
+    /// Address by label in lower case; the gateway's own among them.
+    names: BTreeMap<String, Ipv4Addr>,
+    /// The label that an address is called by.
+    reverse: BTreeMap<Ipv4Addr, String>,
+    zones: Vec<(Name, Kind)>,
+    /// Of the SOA: counts the changes.
+    serial: u32,
+}
+
+/// Records as they are answered.
+enum Data {
+    A(Ipv4Addr),
+    Loopback6,
+    Name(Box<Name>),
+    Soa,
+}
+
+/// Where a name stands among those that are ours.
+struct Place {
+    /// The zone whose SOA goes with a negative answer; `None`: no SOA.
+    zone: Option<Name>,
+    ttl: u32,
+    /// What the name has; `None`: it does not exist.
+    has: Option<Has>,
+}
+
+/// What an existing name has.
+enum Has {
+    Nothing,
+    Addresses(&'static [Ipv4Addr]),
+    Host(Ipv4Addr),
+    Loopback,
+    Pointer(Box<Name>),
+}
+
+impl Local {
+    pub(super) fn new(settings: &Settings) -> Local {
+        let mut local = Local {
+            hostname: String::new(),
+            domain: Name::ROOT,
+            lan: settings.lan,
+            names: BTreeMap::new(),
+            reverse: BTreeMap::new(),
+            zones: zones::zones(),
+            serial: 0,
+        };
+        local.configure(settings);
+        local
+    }
+
+    /// Takes changed settings; the hosts stay.
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        let hosts: Vec<NameRecord> = self.names().filter(|record| record.name != self.hostname).collect();
+        let domain = Name::from_text(&settings.domain).filter(|name| *name != Name::ROOT);
+        self.domain = domain.or_else(|| Name::from_text(Settings::DOMAIN)).unwrap_or(Name::ROOT).to_lower();
+        self.hostname = label(&settings.hostname).unwrap_or_default();
+        self.lan = settings.lan;
+        self.set_names(&hosts);
+    }
+
+    /// Replaces all hosts; the gateway itself stays. Returns how many were refused.
+    pub(super) fn set_names(&mut self, records: &[NameRecord]) -> usize {
+        self.serial = self.serial.wrapping_add(1);
+        self.names.clear();
+        self.reverse.clear();
+        if !self.hostname.is_empty() {
+            self.names.insert(self.hostname.clone(), self.lan.address());
+            self.reverse.insert(self.lan.address(), self.hostname.clone());
+        }
+        records.iter().filter(|record| self.set_name(record).is_err()).count()
+    }
+
+    /// Adds a host, or gives it another address.
+    pub(super) fn set_name(&mut self, record: &NameRecord) -> Result<(), NameRefused> {
+        let label = label(&record.name).ok_or(NameRefused::NotALabel)?;
+        if label == self.hostname || label == "localhost" {
+            return Err(NameRefused::Reserved);
+        }
+        if self.names.get(&label) == Some(&record.address) {
+            return Ok(());
+        }
+        if self.names.len() >= MAX_NAMES && !self.names.contains_key(&label) {
+            return Err(NameRefused::Full);
+        }
+        self.remove_name(&label);
+        self.names.insert(label.clone(), record.address);
+        self.reverse.entry(record.address).or_insert(label);
+        Ok(())
+    }
+
+    /// Forgets a host; the gateway's own name stays.
+    pub(super) fn remove_name(&mut self, name: &str) {
+        let Some(label) = label(name).filter(|label| *label != self.hostname) else { return };
+        self.serial = self.serial.wrapping_add(1);
+        let Some(address) = self.names.remove(&label) else { return };
+        if self.reverse.get(&address) == Some(&label) {
+            self.reverse.remove(&address);
+            let heir = self.names.iter().find(|(_, other)| **other == address).map(|(label, _)| label.clone());
+            if let Some(heir) = heir {
+                self.reverse.insert(address, heir);
+            }
+        }
+    }
+
+    /// All names, the gateway's own included, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = NameRecord> {
+        self.names.iter().map(|(name, address)| NameRecord { name: name.clone(), address: *address })
+    }
+
+    /// Whether the question must not go upstream.
+    pub(super) fn claims(&self, question: &Question) -> bool {
+        self.place(question).is_some()
+    }
+
+    /// Writes the answer to `out` and returns its response code; `None` if the question is for the servers.
+    pub(super) fn respond(&self, question: &Question, asked: &Asked<'_>, out: &mut Vec<u8>) -> Option<u16> {
+        let place = self.place(question)?;
+        if question.class != class::IN {
+            answer::empty(asked, rcode::REFUSED, out);
+            return Some(rcode::REFUSED);
+        }
+        let code = if place.has.is_some() { rcode::NOERROR } else { rcode::NXDOMAIN };
+        if question.qtype == rtype::ANY && place.has.is_some() {
+            answer::any_refused(asked, out);
+            return Some(code);
+        }
+        let mut writer = Writer::new(asked.question);
+        let records = self.records(&place, question);
+        for data in &records {
+            self.write(&mut writer, &question.name, question.qtype, place.ttl, data);
+        }
+        let soa = place.zone.filter(|_| records.is_empty());
+        if let Some(zone) = &soa {
+            self.write(&mut writer, zone, rtype::SOA, negative_ttl(place.ttl), &Data::Soa);
+        }
+        let flags = flag::QR | flag::AA | flag::RA | asked.flags | code;
+        // A host has one address and a zone one SOA: the numbers are small.
+        let counts = [1, records.len() as u16, u16::from(soa.is_some()), 0];
+        out.clear();
+        out.extend_from_slice(&writer.finish(Header { id: asked.id, flags, counts }));
+        answer::end(asked, code, out);
+        if out.len() > asked.limit {
+            answer::empty(asked, flag::TC | flag::AA | code, out);
+        }
+        Some(code)
+    }
+
+    /// The records of the place that the question is for.
+    fn records(&self, place: &Place, question: &Question) -> Vec<Data> {
+        let at_apex = place.zone == Some(question.name) && !matches!(place.has, None | Some(Has::Host(_)));
+        match (question.qtype, &place.has) {
+            (rtype::A, Some(Has::Host(address))) => Vec::from([Data::A(*address)]),
+            (rtype::A, Some(Has::Addresses(all))) => all.iter().map(|address| Data::A(*address)).collect(),
+            (rtype::A, Some(Has::Loopback)) => Vec::from([Data::A(Ipv4Addr::LOCALHOST)]),
+            (rtype::AAAA, Some(Has::Loopback)) => Vec::from([Data::Loopback6]),
+            (rtype::PTR, Some(Has::Pointer(name))) => Vec::from([Data::Name(name.clone())]),
+            (rtype::SOA, _) if at_apex => Vec::from([Data::Soa]),
+            (rtype::NS, _) if at_apex => Vec::from([Data::Name(Box::new(self.own_name()))]),
+            _ => Vec::new(),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, owner: &Name, kind: u16, ttl: u32, data: &Data) {
+        writer.record(owner, (kind, class::IN), ttl, |writer| match data {
+            Data::A(address) => writer.raw(&address.octets()),
+            Data::Loopback6 => writer.raw(&core::net::Ipv6Addr::LOCALHOST.octets()),
+            Data::Name(name) => writer.name(name, true),
+            Data::Soa => {
+                writer.name(&self.own_name(), true);
+                writer.name(&Name::from_text("nobody.invalid").unwrap_or(Name::ROOT), true);
+                // RFC 6303 section 3, with our own count of changes and time for negative answers.
+                for number in [self.serial, 3600, 1200, 604_800, negative_ttl(ttl)] {
+                    writer.u32(number);
+                }
+            }
+        });
+    }
+
+    /// The gateway's full name.
+    fn own_name(&self) -> Name {
+        Name::under(&self.hostname, &self.domain).unwrap_or(self.domain)
+    }
+
+    /// `None` if the question is not ours to answer.
+    fn place(&self, question: &Question) -> Option<Place> {
+        let name = &question.name;
+        let changing = |zone, has| Some(Place { zone, ttl: HOST_TTL, has });
+        let labels = name.labels().count();
+        if labels == 1
+            && let Some(address) = self.host(name)
+        {
+            return changing(Some(*name), Some(Has::Host(address)));
+        }
+        if name.is_within(&self.domain) {
+            let has = match labels - self.domain.labels().count() {
+                0 => Some(Has::Nothing),
+                1 => self.host(name).map(Has::Host),
+                _ => None,
+            };
+            return changing(Some(self.domain), has);
+        }
+        if let Some(place) = self.reverse_place(name) {
+            return Some(place);
+        }
+        if let Some((zone, kind)) = self.zones.iter().find(|(zone, _)| name.is_within(zone)) {
+            let has = special(*kind, name == zone);
+            return Some(Place { zone: Some(*zone), ttl: FIXED_TTL, has });
+        }
+        // What a validator on the LAN must know about a top-level domain tells nobody about our hosts.
+        let of_a_zone = matches!(question.qtype, rtype::NS | rtype::SOA | rtype::DS | rtype::DNSKEY);
+        if labels == 1 && !of_a_zone { changing(None, None) } else { None }
+    }
+
+    /// The address of the host that the first label names.
+    fn host(&self, name: &Name) -> Option<Ipv4Addr> {
+        let lower = name.to_lower();
+        let label = lower.labels().next()?;
+        self.names.get(core::str::from_utf8(label).ok()?).copied()
+    }
+
+    /// RFC 6303: private reverse zones are ours, and so is the LAN's own.
+    fn reverse_place(&self, name: &Name) -> Option<Place> {
+        let reverse = Reverse::read(name)?;
+        let owner = reverse.address().and_then(|address| self.reverse.get(&address));
+        let zone_depth = reverse.zone_depth(self.lan).or(owner.map(|_| 4))?;
+        let zone = name.without(reverse.extra + reverse.depth() - zone_depth.min(reverse.depth()));
+        let has = match (owner, reverse.address()) {
+            (Some(label), _) => Name::under(label, &self.domain).map(pointer),
+            (None, Some(Ipv4Addr::LOCALHOST)) => Name::from_text("localhost").map(pointer),
+            _ if reverse.extra == 0 && (*name == zone || self.has_below(&reverse)) => Some(Has::Nothing),
+            _ => None,
+        };
+        Some(Place { zone: Some(zone), ttl: HOST_TTL, has })
+    }
+
+    /// Whether a host's address lies in the prefix that a reverse name stands for.
+    fn has_below(&self, reverse: &Reverse) -> bool {
+        let range = reverse.prefix().map(|prefix| prefix.network()..=prefix.broadcast());
+        range.is_some_and(|range| self.reverse.range(range).next().is_some())
+    }
+}
+
+/// Seconds for "no such thing" where other records have `ttl`.
+fn negative_ttl(ttl: u32) -> u32 {
+    if ttl == FIXED_TTL { FIXED_TTL } else { ABSENT_TTL }
+}
+
+/// What a name in a special zone has.
+fn special(kind: Kind, at_apex: bool) -> Option<Has> {
+    /// RFC 7050 section 2.2.
+    const WELL_KNOWN: &[Ipv4Addr] = &[Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
+    match kind {
+        Kind::Loopback => Some(Has::Loopback),
+        Kind::Void => Some(Has::Nothing),
+        _ if !at_apex => None,
+        Kind::Bare => Some(Has::Nothing),
+        Kind::Ipv4Only => Some(Has::Addresses(WELL_KNOWN)),
+        Kind::LoopbackPointer => Name::from_text("localhost").map(pointer),
+    }
+}
+
+fn pointer(name: Name) -> Has {
+    Has::Pointer(Box::new(name))
+}
+
+/// A host's name in lower case, if it is a label that a host may have (RFC 952, RFC 1123 section 2.1, and `_`).
+fn label(text: &str) -> Option<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let ends = text.starts_with('-') || text.ends_with('-');
+    ((1..=63).contains(&text.len()) && plain && !ends).then(|| text.to_ascii_lowercase())
+}

@@ -1,1 +1,0 @@
-//! All machines composed into one gateway.

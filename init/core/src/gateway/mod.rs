@@ -1,0 +1,396 @@
+//! All machines composed into one gateway.
+//!
+//! ```text
+//!  kernel snapshot ──► plan ──► changes ──────────────────────────────► shell ──► kernel
+//!  LAN DHCP ─────────► dhcp_server ──► replies, journal; names ──► dns
+//!  uplink DHCP ──────► dhcp_client ──► lease ──► plan; DNS servers ──► dns
+//!  queries, replies ─► dns ──► answers, questions
+//! ```
+//! Order of use, as for every machine: feed one input, then take [`Gateway::poll_action`] until it returns `None`,
+//! then wait until [`Gateway::poll_timeout`] or the next input.
+
+mod inputs;
+pub mod log;
+mod network;
+mod probe;
+mod status;
+
+pub use inputs::{Action, ConfigSource, Start};
+
+use crate::config::Config;
+use crate::dhcp_client;
+use crate::dhcp_server::{self, Cast, DhcpServer};
+use crate::dns::{self, Dns};
+use crate::entropy::Entropy;
+use crate::frame::{Arp, Datagram};
+use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
+use crate::plan::{Conflict, PresentLink, Snapshot};
+use crate::time::{Duration, Instant, WallTime};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddrV4;
+use log::Log;
+use probe::{Probe, Step};
+
+/// The whole gateway's state.
+pub struct Gateway {
+    version: String,
+    config: Config,
+    source: ConfigSource,
+    /// What is wrong with the user's file, one mistake a line.
+    problems: String,
+    memory_bytes: u64,
+    /// The kernel's state as last read.
+    snapshot: Snapshot,
+    /// The LAN's address in force.
+    lan: Ipv4Net,
+    uplink: Option<Ipv4Net>,
+    conflict: Option<Conflict>,
+    /// Whether the LAN's sockets are open.
+    serving: bool,
+    /// A change of the kernel's state is under way; its outcome brings a new look.
+    applying: bool,
+    /// When to try again what the kernel refused, and how long to wait next time.
+    retry: Option<(Instant, Duration)>,
+    /// What the kernel or the disk refuses, for the status.
+    refused: Vec<String>,
+    disk_trouble: Option<String>,
+    server: DhcpServer,
+    client: Option<Client>,
+    uplink_lease: Option<dhcp_client::Lease>,
+    remembered: Vec<u8>,
+    dns: Dns,
+    /// Names of hosts and leases, as the DNS has them.
+    names: BTreeMap<String, Ipv4Addr>,
+    log: Log,
+    actions: VecDeque<Action>,
+}
+
+/// The DHCP client of one uplink device; another device gets another client.
+struct Client {
+    index: u32,
+    mac: MacAddr,
+    machine: dhcp_client::Client,
+    probe: Option<Probe>,
+}
+
+impl Gateway {
+    /// The gateway as it starts: leases read from the disk, nothing known of the kernel.
+    pub fn new(start: Start, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) -> Self {
+        let lan = start.config.lan.address;
+        let mut server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
+        server.restore(&start.journal, now, wall);
+        let mut gateway = Self {
+            version: start.version,
+            dns: Dns::new(dns_settings(&start.config, lan), entropy),
+            lan,
+            uplink: None,
+            conflict: None,
+            serving: false,
+            applying: false,
+            retry: None,
+            refused: Vec::new(),
+            disk_trouble: None,
+            server,
+            client: None,
+            uplink_lease: None,
+            remembered: start.uplink_record,
+            names: BTreeMap::new(),
+            log: Log::default(),
+            actions: VecDeque::new(),
+            memory_bytes: start.memory_bytes,
+            snapshot: Snapshot::default(),
+            config: start.config,
+            source: start.source,
+            problems: start.problems,
+        };
+        gateway.say_start(now);
+        gateway.drive(now);
+        gateway.update_names();
+        gateway.update_upstreams();
+        gateway
+    }
+
+    fn say_start(&mut self, now: Instant) {
+        let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
+        self.log.push(now, &format!("Gatepost {} starts with {leases} leases from the card.", self.version));
+        for problem in self.problems.clone().lines() {
+            self.say(now, problem);
+        }
+        match self.source {
+            ConfigSource::File | ConfigSource::NoFile => {}
+            ConfigSource::LastGood => self.say(now, "The last good configuration stays in force."),
+            ConfigSource::Defaults => self.say(now, "The defaults are in force until the file is mended."),
+        }
+        if !self.config.uplink.wifi.is_empty() {
+            self.say(now, "This release can't join Wi-Fi networks yet; the uplink works over Ethernet only.");
+        }
+    }
+
+    /// A DHCP message from the LAN.
+    pub fn handle_lan_dhcp(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
+        self.server.handle_packet(payload, cast, now, wall);
+        self.drive(now);
+    }
+
+    /// A frame from the uplink with a DHCP message.
+    pub fn handle_uplink_dhcp(&mut self, frame: &[u8], now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
+        if let (Some(datagram), Some(client)) = (Datagram::parse(frame), &mut self.client) {
+            client.machine.handle_wall_time(wall, now);
+            client.machine.handle_packet(datagram.payload, now, entropy);
+        }
+        self.drive(now);
+    }
+
+    /// An ARP packet from the uplink.
+    pub fn handle_uplink_arp(&mut self, frame: &[u8], now: Instant, entropy: &mut dyn Entropy) {
+        if let (Some(arp), Some(client)) = (Arp::parse(frame), &mut self.client)
+            && let Some(probe) = client.probe.filter(|probe| arp.conflicts_with(probe.address, client.mac))
+        {
+            client.probe = None;
+            client.machine.handle_conflict(now, entropy);
+            self.actions.push_back(Action::StopProbing);
+            let text = format!("The uplink's new address {} is in use by {} already.", probe.address, arp.sender_mac);
+            self.say(now, &text);
+        }
+        self.drive(now);
+    }
+
+    /// A DNS query; see [`Dns::handle_query`].
+    pub fn handle_dns_query(
+        &mut self,
+        client: dns::Client,
+        query: &[u8],
+        now: Instant,
+        entropy: &mut dyn Entropy,
+        answer: &mut Vec<u8>,
+    ) -> dns::Outcome {
+        let outcome = self.dns.handle_query(client, query, now, entropy, answer);
+        if outcome != dns::Outcome::Answered || self.config.dns.log_queries {
+            self.drive(now);
+        }
+        outcome
+    }
+
+    /// An upstream server's reply.
+    pub fn handle_dns_reply(
+        &mut self,
+        key: dns::UpstreamKey,
+        from: SocketAddrV4,
+        reply: &[u8],
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) {
+        self.dns.handle_reply(key, from, reply, now, entropy);
+        self.drive(now);
+    }
+
+    /// A question that could not be asked.
+    pub fn handle_dns_failure(
+        &mut self,
+        key: dns::UpstreamKey,
+        failure: dns::Failure,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) {
+        self.dns.handle_upstream_failed(key, failure, now, entropy);
+        self.drive(now);
+    }
+
+    /// The leases' journal is durable up to this record.
+    pub fn handle_leases_stored(&mut self, sequence: u64, now: Instant) {
+        if self.disk_trouble.take().is_some() {
+            self.say(now, "The config partition can be written again.");
+        }
+        self.server.handle_stored(sequence);
+        self.drive(now);
+    }
+
+    /// The disk refused. What it says is shown, and the whole journal is written anew, since nobody knows how much
+    /// of the last write is there.
+    pub fn handle_disk_failure(&mut self, message: &str, now: Instant) {
+        if self.disk_trouble.as_deref() != Some(message) {
+            self.say(now, message);
+        }
+        self.disk_trouble = Some(message.into());
+        self.server.handle_store_failed(now);
+        self.drive(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
+        self.server.handle_timeout(now);
+        self.dns.handle_timeout(now, entropy);
+        if let Some(client) = &mut self.client {
+            client.machine.handle_wall_time(wall, now);
+            client.machine.handle_timeout(now, entropy);
+        }
+        self.step_probe(now, entropy);
+        if self.retry.is_some_and(|(at, _)| at <= now) && !self.applying {
+            // Look again: what was missing may have come.
+            self.actions.push_back(Action::LookAtKernel);
+            self.retry = self.retry.map(|(_, wait)| (now + wait, wait));
+        }
+        self.drive(now);
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let client = self.client.as_ref().and_then(|client| client.machine.poll_timeout());
+        let probe = self.client.as_ref().and_then(|client| client.probe).map(|probe| probe.due());
+        let retry = self.retry.map(|(at, _)| at);
+        [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe, retry].into_iter().flatten().min()
+    }
+
+    /// What to do next.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The text for one question of the control socket.
+    pub fn answer(&self, question: &str, now: Instant) -> String {
+        match question {
+            "status" => status::status(self, now),
+            "leases" => status::leases(self, now),
+            "names" => status::names(self),
+            "log" => self.log.render(),
+            _ => "ask for status, leases, names or log\n".into(),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A line for the console and the log.
+    fn say(&mut self, now: Instant, text: &str) {
+        self.log.push(now, text);
+        self.actions.push_back(Action::Say(log::plain(text)));
+    }
+
+    /// Takes every machine's output: passes values on, queues what only the shell can do.
+    fn drive(&mut self, now: Instant) {
+        while let Some(action) = self.server.poll_action() {
+            self.take_server(action, now);
+        }
+        while let Some(action) = self.client.as_mut().and_then(|client| client.machine.poll_action()) {
+            self.take_client(action, now);
+        }
+        while let Some(action) = self.dns.poll_action() {
+            match action {
+                dns::Action::Note(note) => self.log.push(now, &note.to_string()),
+                other => self.actions.push_back(Action::Dns(other)),
+            }
+        }
+    }
+
+    fn take_server(&mut self, action: dhcp_server::Action, now: Instant) {
+        match action {
+            dhcp_server::Action::NamesChanged => self.update_names(),
+            dhcp_server::Action::Note(note) => self.say(now, &status::server_note(note)),
+            other => self.actions.push_back(Action::LanDhcp(other)),
+        }
+    }
+
+    fn take_client(&mut self, action: dhcp_client::Action, now: Instant) {
+        let Some(client) = &mut self.client else { return };
+        match action {
+            dhcp_client::Action::Bound(lease) => {
+                let is_new = self.uplink_lease.as_ref().map(|old| old.address) != Some(lease.address);
+                if is_new {
+                    let text = format!("The uplink {} has the address {}.", self.config.uplink.interface, lease.address);
+                    self.say(now, &text);
+                }
+                self.uplink_lease = Some(lease);
+                self.replan(now);
+                self.update_upstreams();
+            }
+            dhcp_client::Action::Lost { address, reason } => {
+                if self.uplink_lease.take().is_some() {
+                    self.say(now, &status::lost(address, reason));
+                }
+                self.replan(now);
+                self.update_upstreams();
+            }
+            dhcp_client::Action::Remember(record) => {
+                self.remembered.clone_from(&record);
+                self.actions.push_back(Action::RememberUplink(record));
+            }
+            dhcp_client::Action::Forget => {
+                self.remembered.clear();
+                self.actions.push_back(Action::RememberUplink(Vec::new()));
+            }
+            // Its first question is due at once: see poll_timeout.
+            dhcp_client::Action::Probe(address) => client.probe = Some(Probe::new(address, now)),
+            other => self.actions.push_back(Action::UplinkDhcp(other)),
+        }
+    }
+
+    /// Brings the DNS's names in line with hosts and leases.
+    fn update_names(&mut self) {
+        let hosts = self.server.settings().hosts.iter().map(|host| (host.name.clone(), host.address));
+        let leases = self.server.leases().filter(|lease| lease.is_live());
+        let leased = leases.filter_map(|lease| Some((lease.host_name.clone()?, lease.address)));
+        // Hosts of the configuration come last: they win.
+        let wanted: BTreeMap<_, _> = leased.chain(hosts).collect();
+        if wanted == self.names {
+            return;
+        }
+        let records = wanted.iter().map(|(name, address)| dns::NameRecord { name: name.clone(), address: *address });
+        self.dns.set_names(&records.collect::<Vec<_>>());
+        self.names = wanted;
+    }
+
+    /// The servers to ask: those of the configuration, else those of the uplink's lease.
+    fn upstreams(&self) -> Vec<SocketAddrV4> {
+        if !self.config.dns.upstream.is_empty() {
+            return self.config.dns.upstream.clone();
+        }
+        let leased = self.uplink_lease.iter().flat_map(|lease| &lease.dns);
+        leased.map(|address| SocketAddrV4::new(*address, 53)).collect()
+    }
+
+    fn update_upstreams(&mut self) {
+        self.dns.set_upstreams(&self.upstreams());
+    }
+
+    fn link(&self, name: &str) -> Option<&PresentLink> {
+        self.snapshot.links.iter().find(|link| link.name == name)
+    }
+
+    fn uplink_address(&self) -> Option<Ipv4Net> {
+        self.uplink
+    }
+
+    /// How long the uplink's lease still lasts; `None` for one without end.
+    fn uplink_lease_left(&self, now: Instant) -> Option<Duration> {
+        let expires = self.client.as_ref().and_then(|client| client.machine.expires());
+        expires.map(|end| end.since(now))
+    }
+
+    fn step_probe(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        let Some(client) = &mut self.client else { return };
+        match client.probe.as_mut().and_then(|probe| probe.step(now)) {
+            None => {}
+            Some(Step::Ask(address)) => self.actions.push_back(Action::Probe(address)),
+            Some(Step::Free) => {
+                client.probe = None;
+                client.machine.handle_probe_done(now, entropy);
+                self.actions.push_back(Action::StopProbing);
+            }
+        }
+    }
+
+    fn troubles(&self) -> impl Iterator<Item = String> {
+        let conflict = self.conflict.map(|conflict| conflict.to_string());
+        self.refused.clone().into_iter().chain(conflict).chain(self.disk_trouble.clone())
+    }
+}
+
+fn dns_settings(config: &Config, lan: Ipv4Net) -> dns::Settings {
+    let settings = dns::Settings::new(&config.hostname, &config.domain, lan);
+    dns::Settings { log_queries: config.dns.log_queries, ..settings }
+}

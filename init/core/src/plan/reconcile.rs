@@ -1,0 +1,196 @@
+//! The steps from the actual state to the wanted one, in an order that is safe to stop at any point.
+
+use super::{Filter, LinkState, NetworkState, Route};
+use crate::net::{Ipv4Addr, Ipv4Net};
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// One step. Links carry their name for people and their index for the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Replace the packet filter.
+    InstallFilter(Filter),
+    /// Write a kernel parameter.
+    SetSysctl {
+        /// Under `/proc/sys`.
+        path: String,
+        /// What to write.
+        value: String,
+    },
+    /// Remove a route of ours.
+    RemoveRoute {
+        /// Its destination.
+        destination: Ipv4Net,
+        /// The rest of it.
+        route: Route,
+        /// The kernel's number of the interface.
+        index: u32,
+    },
+    /// Remove an address.
+    RemoveAddress {
+        /// The kernel's name of the interface.
+        interface: String,
+        /// The kernel's number of the interface.
+        index: u32,
+        /// The address.
+        address: Ipv4Net,
+    },
+    /// Set the MTU.
+    SetMtu {
+        /// The kernel's name of the interface.
+        interface: String,
+        /// The kernel's number of the interface.
+        index: u32,
+        /// In bytes.
+        mtu: u32,
+    },
+    /// Switch a link on or off.
+    SetUp {
+        /// The kernel's name of the interface.
+        interface: String,
+        /// The kernel's number of the interface.
+        index: u32,
+        /// On.
+        up: bool,
+    },
+    /// Add an address.
+    AddAddress {
+        /// The kernel's name of the interface.
+        interface: String,
+        /// The kernel's number of the interface.
+        index: u32,
+        /// The address.
+        address: Ipv4Net,
+    },
+    /// Add a route, in place of the one to the same destination if there is one.
+    PutRoute {
+        /// Its destination.
+        destination: Ipv4Net,
+        /// The rest of it.
+        route: Route,
+        /// The kernel's number of the interface.
+        index: u32,
+    },
+    /// Pass packets from one interface to another, or stop it.
+    SetForwarding(bool),
+}
+
+/// The changes that lead from `actual` to `wanted`; none if they are equal.
+///
+/// The order: stop forwarding if it is to stop; the packet filter before anything that lets a packet in; parameters;
+/// removals, routes before addresses; links; addresses; routes, those without a router first since they make routers
+/// reachable; and forwarding last of all (invariant 5). Links that are not in `actual` have gone and are passed over.
+pub fn reconcile(actual: &NetworkState, wanted: &NetworkState) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if actual.forwarding && !wanted.forwarding {
+        changes.push(Change::SetForwarding(false));
+    }
+    if let Some(filter) = wanted.filter.as_ref().filter(|_| actual.filter != wanted.filter) {
+        changes.push(Change::InstallFilter(filter.clone()));
+    }
+    sysctls(actual, wanted, &mut changes);
+    remove_routes(actual, wanted, &mut changes);
+    let renumbered = links(actual, wanted, &mut changes);
+    put_routes(actual, wanted, &renumbered, &mut changes);
+    if wanted.forwarding && !actual.forwarding {
+        changes.push(Change::SetForwarding(true));
+    }
+    changes
+}
+
+fn sysctls(actual: &NetworkState, wanted: &NetworkState, changes: &mut Vec<Change>) {
+    for (path, value) in &wanted.sysctls {
+        if actual.sysctls.get(path).is_some_and(|now| now != value) {
+            changes.push(Change::SetSysctl { path: path.clone(), value: value.clone() });
+        }
+    }
+}
+
+fn remove_routes(actual: &NetworkState, wanted: &NetworkState, changes: &mut Vec<Change>) {
+    let stale = actual.routes.iter().filter(|(destination, _)| !wanted.routes.contains_key(destination));
+    let (via_router, direct): (Vec<_>, Vec<_>) = stale.partition(|(_, route)| route.via.is_some());
+    for (destination, route) in via_router.into_iter().chain(direct) {
+        if let Some(index) = index(actual, &route.interface) {
+            changes.push(Change::RemoveRoute { destination: *destination, route: route.clone(), index });
+        }
+    }
+}
+
+/// Returns the interfaces that lost an address: with its last address an interface loses its routes.
+fn links<'a>(actual: &NetworkState, wanted: &'a NetworkState, changes: &mut Vec<Change>) -> BTreeSet<&'a str> {
+    let pairs: Vec<(&'a String, &LinkState, &LinkState)> = wanted
+        .links
+        .iter()
+        .filter_map(|(name, wanted)| actual.links.get(name).map(|actual| (name, actual, wanted)))
+        .collect();
+    let mut renumbered = BTreeSet::new();
+    for (name, now, then) in &pairs {
+        for address in now.addresses.difference(&then.addresses) {
+            renumbered.insert(name.as_str());
+            let (interface, index) = ((*name).clone(), now.index);
+            changes.push(Change::RemoveAddress { interface, index, address: *address });
+        }
+    }
+    for (name, now, then) in &pairs {
+        let index = now.index;
+        if now.mtu != then.mtu {
+            changes.push(Change::SetMtu { interface: (*name).clone(), index, mtu: then.mtu });
+        }
+        if now.up != then.up {
+            changes.push(Change::SetUp { interface: (*name).clone(), index, up: then.up });
+        }
+    }
+    for (name, now, then) in &pairs {
+        for address in then.addresses.difference(&now.addresses) {
+            let (interface, index) = ((*name).clone(), now.index);
+            changes.push(Change::AddAddress { interface, index, address: *address });
+        }
+    }
+    renumbered
+}
+
+fn put_routes(actual: &NetworkState, wanted: &NetworkState, renumbered: &BTreeSet<&str>, changes: &mut Vec<Change>) {
+    let missing = wanted.routes.iter().filter(|(destination, route)| {
+        actual.routes.get(destination) != Some(route) || renumbered.contains(route.interface.as_str())
+    });
+    let (direct, via_router): (Vec<_>, Vec<_>) = missing.partition(|(_, route)| route.via.is_none());
+    for (destination, route) in direct.into_iter().chain(via_router) {
+        if let Some(index) = index(actual, &route.interface) {
+            changes.push(Change::PutRoute { destination: *destination, route: route.clone(), index });
+        }
+    }
+}
+
+fn index(state: &NetworkState, interface: &str) -> Option<u32> {
+    state.links.get(interface).map(|link| link.index)
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::InstallFilter(_) => f.write_str("install the packet filter"),
+            Change::SetSysctl { path, value } => write!(f, "set {path} to {value}"),
+            Change::RemoveRoute { destination, route, .. } => write!(f, "remove the route to {destination}{route}"),
+            Change::RemoveAddress { interface, address, .. } => write!(f, "take {address} from {interface}"),
+            Change::SetMtu { interface, mtu, .. } => write!(f, "set the MTU of {interface} to {mtu} bytes"),
+            Change::SetUp { interface, up, .. } => {
+                write!(f, "switch {interface} {}", if *up { "on" } else { "off" })
+            }
+            Change::AddAddress { interface, address, .. } => write!(f, "give {address} to {interface}"),
+            Change::PutRoute { destination, route, .. } => write!(f, "set the route to {destination}{route}"),
+            Change::SetForwarding(on) => write!(f, "switch forwarding {}", if *on { "on" } else { "off" }),
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let via: Option<Ipv4Addr> = self.via;
+        if let Some(router) = via {
+            write!(f, " by {router}")?;
+        }
+        write!(f, " on {}", self.interface)
+    }
+}

@@ -1,1 +1,0 @@
-//! The packet filter and address translation as a value, and its netlink encoding.

@@ -1,0 +1,75 @@
+//! What the outside tells the event loop, from the tasks that wait for it.
+
+use gatepost_core::dns::{Failure, UpstreamKey};
+use std::net::SocketAddrV4;
+use tokio::sync::mpsc;
+
+/// Events in the queue before whoever brings the next one waits. Waiting tasks hold their sockets still, so the
+/// kernel's own limits push back on the network.
+pub const QUEUE: usize = 256;
+
+/// Where tasks put their events.
+pub type EventSender = mpsc::Sender<Event>;
+
+/// Something happened outside.
+pub enum Event {
+    /// The kernel's links, addresses or routes changed: look again.
+    KernelChanged,
+    /// A frame with a DHCP message for the uplink's client.
+    UplinkDhcp {
+        /// The whole Ethernet frame.
+        frame: Vec<u8>,
+    },
+    /// An ARP packet on the uplink while an address is being probed.
+    UplinkArp {
+        /// The whole Ethernet frame.
+        frame: Vec<u8>,
+    },
+    /// A whole DNS query came over TCP.
+    DnsTcpQuery {
+        /// Which connection to answer.
+        connection: u64,
+        /// Who asks.
+        peer: SocketAddrV4,
+        /// The message without its length.
+        query: Vec<u8>,
+    },
+    /// A TCP connection of a DNS client ended.
+    DnsTcpClosed {
+        /// Which one.
+        connection: u64,
+    },
+    /// An upstream server's reply, not yet checked.
+    DnsReply {
+        /// The question it came for.
+        key: UpstreamKey,
+        /// The server that the socket is connected to.
+        from: SocketAddrV4,
+        /// The message.
+        reply: Vec<u8>,
+    },
+    /// A question's socket has trouble.
+    DnsAskFailed {
+        /// Which question.
+        key: UpstreamKey,
+        /// What trouble.
+        failure: Failure,
+    },
+    /// Leases up to this sequence number are on the disk.
+    LeasesStored {
+        /// The last one.
+        sequence: u64,
+    },
+    /// The disk refused; what to tell the person.
+    DiskFailed {
+        /// What, where, why.
+        message: String,
+    },
+    /// Somebody asks over the control socket.
+    Control {
+        /// `status`, `leases`, `names` or `log`.
+        question: String,
+        /// Where the text goes.
+        answer: tokio::sync::oneshot::Sender<String>,
+    },
+}

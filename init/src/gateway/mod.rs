@@ -1,0 +1,83 @@
+//! The gateway process: sockets, netlink and disk around the core. Nothing here decides.
+
+mod args;
+mod bound_udp;
+mod clock;
+mod config_file;
+mod control;
+mod disk;
+mod dns_tcp;
+mod dns_udp;
+mod entropy;
+mod event;
+mod heartbeat;
+mod lan;
+mod lan_dhcp;
+mod netlink;
+mod raw;
+mod sandbox;
+mod shell;
+mod uplink_dhcp;
+mod upstream;
+
+use anyhow::{Context, Result};
+use args::Args;
+use config_file::Loaded;
+use gatepost_core::gateway::{Gateway, Start};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The largest journal that is read, in bytes: the core rewrites it long before.
+const MAX_JOURNAL: u64 = 16 * 1024 * 1024;
+
+/// The largest record of the uplink's lease that is read, in bytes.
+const MAX_RECORD: u64 = 64 * 1024;
+
+/// Where the uplink's last lease is kept, in the state folder.
+const UPLINK_RECORD: &str = "uplink.lease";
+
+/// `gatepost gateway …`: runs until it is ended from outside.
+pub fn main(words: impl Iterator<Item = String>) -> ExitCode {
+    let result = Args::parse(words).map_err(anyhow::Error::msg).and_then(|args| run(&args));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("The gateway stops: {error:#}.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let heartbeat = heartbeat::Heartbeat::from_environment();
+    let loaded = config_file::load(&args.config, &args.state);
+    let run_folder = args.control.parent().unwrap_or(Path::new("/"));
+    let user_folder = args.config.parent().unwrap_or(Path::new("/"));
+    for missing in sandbox::enter(&[&args.state, run_folder, user_folder]) {
+        eprintln!("This kernel can't confine the gateway fully: {missing}.");
+    }
+    let gateway = start(args, loaded);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, shell::run(args, gateway, heartbeat))
+}
+
+fn start(args: &Args, loaded: Loaded) -> Gateway {
+    // A file that can't be read is as good as none: the gateway must come up.
+    let read = |name, limit| {
+        disk::read(&args.state, name, limit).unwrap_or_else(|error| {
+            eprintln!("{} can't be read: {error}; the gateway goes on without it.", args.state.join(name).display());
+            Vec::new()
+        })
+    };
+    let start = Start {
+        version: env!("CARGO_PKG_VERSION").into(),
+        config: loaded.config,
+        source: loaded.source,
+        problems: loaded.problems,
+        journal: read(disk::LEASES, MAX_JOURNAL),
+        uplink_record: read(UPLINK_RECORD, MAX_RECORD),
+        memory_bytes: netlink::memory_bytes(),
+    };
+    Gateway::new(start, clock::now(), clock::wall())
+}

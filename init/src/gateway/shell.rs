@@ -1,0 +1,303 @@
+//! The event loop: waits for whatever comes first, hands it to the core, does what the core asks.
+
+use super::args::Args;
+use super::disk::{Disk, Job};
+use super::entropy::KernelEntropy;
+use super::event::{self, Event, EventSender};
+use super::heartbeat::{self, Heartbeat};
+use super::lan::Lan;
+use super::netlink::{Monitor, Network};
+use super::uplink_dhcp::UplinkDhcp;
+use super::upstream::Upstream;
+use super::{UPLINK_RECORD, clock, control};
+use anyhow::{Context, Result};
+use gatepost_core::dhcp_server::Cast;
+use gatepost_core::dns::{Client, Outcome, Transport};
+use gatepost_core::gateway::{Action, Gateway};
+use gatepost_core::net::{Ipv4Net, MacAddr};
+use gatepost_core::plan::{Change, sysctls};
+use gatepost_core::time::Instant;
+use gatepost_core::{dhcp_client, dhcp_server, dns};
+use std::future::pending;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The longest sleep: a guard against a deadline that was never set.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
+
+/// Everything that acts.
+struct Shell {
+    gateway: Gateway,
+    entropy: KernelEntropy,
+    events: EventSender,
+    network: Network,
+    disk: Disk,
+    upstream: Upstream,
+    lan: Option<Lan>,
+    uplink: Option<UplinkDhcp>,
+    heartbeat: Heartbeat,
+}
+
+/// Runs the gateway until the process ends.
+pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<()> {
+    let (events, mut queue) = mpsc::channel(event::QUEUE);
+    let mut monitor = Monitor::open().context("listen for changes of the network")?;
+    control::open(&args.control, events.clone()).with_context(|| format!("open {}", args.control.display()))?;
+    let mut shell = Shell {
+        gateway,
+        entropy: KernelEntropy::new(),
+        network: Network::open()?,
+        disk: Disk::start(args.state.clone(), events.clone()).context("start the disk's thread")?,
+        upstream: Upstream::new(events.clone()),
+        lan: None,
+        uplink: None,
+        heartbeat,
+        events,
+    };
+    let mut beat = tokio::time::interval(heartbeat::INTERVAL);
+    shell.look_at_kernel().await;
+    loop {
+        shell.act().await;
+        let sleep = shell.sleep();
+        let Shell { gateway, entropy, lan, .. } = &mut shell;
+        let (dhcp, udp, tcp) = match lan {
+            Some(Lan { dhcp, udp, tcp, .. }) => (Some(dhcp), Some(udp), Some(tcp)),
+            None => (None, None, None),
+        };
+        tokio::select! {
+            served = serve(udp, gateway, entropy) => shell.lan_result(served),
+            message = receive(dhcp) => match message {
+                Ok((message, cast)) => gateway.handle_lan_dhcp(&message, cast, clock::now(), clock::wall()),
+                Err(error) => shell.lan_result(Err(error)),
+            },
+            accepted = accept(tcp) => shell.lan_result(accepted),
+            event = queue.recv() => match event {
+                Some(event) => shell.handle(event).await,
+                None => return Ok(()),
+            },
+            changed = monitor.changed() => {
+                changed.context("listen for changes of the network")?;
+                shell.look_at_kernel().await;
+            }
+            _ = beat.tick() => {
+                let serving = shell.lan.is_some();
+                shell.heartbeat.beat(serving);
+            }
+            () = tokio::time::sleep(sleep) => {
+                gateway.handle_timeout(clock::now(), clock::wall(), entropy);
+            }
+        }
+    }
+}
+
+/// Answers a batch of DNS queries; waits for ever when there is no socket.
+async fn serve(udp: Option<&mut super::dns_udp::DnsUdp>, gateway: &mut Gateway, entropy: &mut KernelEntropy) -> io::Result<()> {
+    let Some(udp) = udp else { return pending().await };
+    let local = udp.address();
+    udp.serve(|peer, query, answer| {
+        let client = Client { transport: Transport::Udp, peer: SocketAddr::V4(peer), local };
+        gateway.handle_dns_query(client, query, clock::now(), entropy, answer) == Outcome::Answered
+    })
+    .await
+}
+
+async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<(Vec<u8>, Cast)> {
+    match dhcp {
+        Some(dhcp) => dhcp.receive().await,
+        None => pending().await,
+    }
+}
+
+async fn accept(tcp: Option<&mut super::dns_tcp::DnsTcp>) -> io::Result<()> {
+    match tcp {
+        Some(tcp) => tcp.accept().await,
+        None => pending().await,
+    }
+}
+
+impl Shell {
+    /// Until the core's next deadline.
+    fn sleep(&self) -> Duration {
+        let due: Option<Instant> = self.gateway.poll_timeout();
+        due.map_or(MAX_SLEEP, |due| due.since(clock::now())).min(MAX_SLEEP)
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::UplinkDhcp { frame } => {
+                self.gateway.handle_uplink_dhcp(&frame, now, clock::wall(), &mut self.entropy);
+            }
+            Event::UplinkArp { frame } => self.gateway.handle_uplink_arp(&frame, now, &mut self.entropy),
+            Event::DnsTcpQuery { connection, peer, query } => self.tcp_query(connection, peer, &query, now),
+            Event::DnsTcpClosed { connection } => {
+                if let Some(lan) = &mut self.lan {
+                    lan.tcp.closed(connection);
+                }
+            }
+            Event::DnsReply { key, from, reply } => {
+                self.gateway.handle_dns_reply(key, from, &reply, now, &mut self.entropy);
+            }
+            Event::DnsAskFailed { key, failure } => {
+                self.gateway.handle_dns_failure(key, failure, now, &mut self.entropy);
+            }
+            Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
+            Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
+            Event::Control { question, answer } => {
+                // Whoever asked may be gone by now.
+                let _ = answer.send(self.gateway.answer(&question, now));
+            }
+        }
+    }
+
+    fn tcp_query(&mut self, connection: u64, peer: SocketAddrV4, query: &[u8], now: Instant) {
+        let Some(lan) = &self.lan else { return };
+        let client = Client { transport: Transport::Tcp(connection), peer: SocketAddr::V4(peer), local: lan.udp.address() };
+        let mut answer = Vec::new();
+        match self.gateway.handle_dns_query(client, query, now, &mut self.entropy, &mut answer) {
+            Outcome::Answered => lan.tcp.send(connection, answer),
+            Outcome::Pending => {}
+            // The connection must not count it as waiting.
+            Outcome::Dropped => lan.tcp.send(connection, Vec::new()),
+        }
+    }
+
+    /// A socket of the LAN that reports an error is opened anew: the interface has gone, or come back as another.
+    fn lan_result(&mut self, result: io::Result<()>) {
+        if result.is_err() {
+            self.lan = None;
+            self.gateway.handle_serving(false, clock::now());
+        }
+    }
+
+    async fn look_at_kernel(&mut self) {
+        let managed = self.gateway.managed();
+        let snapshot = self.network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
+        match snapshot {
+            Ok(snapshot) => {
+                self.gateway.handle_kernel(snapshot, clock::now(), clock::wall(), &mut self.entropy);
+            }
+            // It can't be read now; it is read again at the next change or retry.
+            Err(error) => self.gateway.handle_applied(vec![format!("Could not read the network's state: {error:#}.")], clock::now()),
+        }
+    }
+
+    /// Does everything that the core asks for.
+    async fn act(&mut self) {
+        while let Some(action) = self.gateway.poll_action() {
+            match action {
+                Action::LookAtKernel => self.look_at_kernel().await,
+                Action::Apply(changes) => self.apply(&changes).await,
+                Action::ServeLan { index, mac, lan } => self.serve_lan(index, mac, lan),
+                Action::ListenUplink { index, mac } => self.listen_uplink(index, mac),
+                Action::CloseUplink => self.uplink = None,
+                Action::StopProbing => {
+                    if let Some(uplink) = &mut self.uplink {
+                        uplink.stop_probing();
+                    }
+                }
+                Action::Probe(address) => {
+                    let sent = self.uplink.as_mut().map_or(Ok(()), |uplink| uplink.probe(address));
+                    self.uplink_result(sent);
+                }
+                Action::LanDhcp(action) => self.lan_dhcp(action),
+                Action::UplinkDhcp(action) => self.uplink_dhcp(action),
+                Action::Dns(action) => self.dns(action),
+                Action::RememberUplink(bytes) => {
+                    // Lost when the disk is stuck: then the next start discovers an address anew.
+                    self.disk.put(Job::Write { name: UPLINK_RECORD, bytes });
+                }
+                Action::Say(line) => eprintln!("{line}"),
+            }
+        }
+    }
+
+    async fn apply(&mut self, changes: &[Change]) {
+        let failures = self.network.apply(changes).await;
+        let failures = failures.iter().map(ToString::to_string).collect();
+        self.gateway.handle_applied(failures, clock::now());
+    }
+
+    fn serve_lan(&mut self, index: u32, mac: MacAddr, lan: Ipv4Net) {
+        let interface = self.gateway.config().lan.interface.clone();
+        if self.lan.as_ref().is_some_and(|open| open.is_at(&interface, index, lan)) {
+            return;
+        }
+        // The old ones first: they hold the ports.
+        self.lan = None;
+        let opened = Lan::open(&interface, index, mac, lan, self.events.clone());
+        match opened {
+            Ok(lan) => self.lan = Some(lan),
+            Err(error) => eprintln!("The LAN's ports on {interface} can't be opened: {error}."),
+        }
+        self.gateway.handle_serving(self.lan.is_some(), clock::now());
+    }
+
+    fn listen_uplink(&mut self, index: u32, mac: MacAddr) {
+        let interface = self.gateway.config().uplink.interface.clone();
+        match UplinkDhcp::open(&interface, index, mac, self.events.clone()) {
+            Ok(uplink) => self.uplink = Some(uplink),
+            Err(error) => eprintln!("The uplink {interface} can't be listened on: {error}."),
+        }
+    }
+
+    fn lan_dhcp(&mut self, action: dhcp_server::Action) {
+        match action {
+            dhcp_server::Action::Send { destination, payload } => {
+                let sent = self.lan.as_ref().map_or(Ok(()), |lan| lan.dhcp.send(destination, &payload));
+                // A client that can't be reached asks again; a LAN that is gone shows in the next snapshot.
+                drop(sent);
+            }
+            dhcp_server::Action::Append { sequence, bytes } => self.store(Job::Append { sequence, bytes }),
+            dhcp_server::Action::Replace { sequence, bytes } => self.store(Job::Replace { sequence, bytes }),
+            dhcp_server::Action::NamesChanged | dhcp_server::Action::Note(_) => {}
+        }
+    }
+
+    fn store(&mut self, job: Job) {
+        if !self.disk.put(job) {
+            self.gateway.handle_disk_failure("The config partition is too slow; leases wait for it.", clock::now());
+        }
+    }
+
+    fn uplink_dhcp(&mut self, action: dhcp_client::Action) {
+        let Some(uplink) = &mut self.uplink else { return };
+        let sent = match action {
+            dhcp_client::Action::Broadcast { source, payload } => uplink.broadcast(source, &payload),
+            dhcp_client::Action::Unicast { source, server, payload } => uplink.unicast(source, server, &payload),
+            _ => Ok(()),
+        };
+        self.uplink_result(sent);
+    }
+
+    /// A socket that reports an error is left as it is: the client repeats itself, and a device that has gone
+    /// shows in the next snapshot.
+    fn uplink_result(&mut self, result: io::Result<()>) {
+        drop(result);
+    }
+
+    fn dns(&mut self, action: dns::Action) {
+        match action {
+            dns::Action::AskUdp { key, server, payload } => {
+                self.upstream.ask_udp(key, server, payload, &mut self.entropy);
+            }
+            dns::Action::AskTcp { key, server, payload } => self.upstream.ask_tcp(key, server, payload),
+            dns::Action::Close { key } => self.upstream.close(key),
+            dns::Action::Answer { client, payload } => {
+                let Some(lan) = &self.lan else { return };
+                match (client.transport, client.peer) {
+                    (Transport::Udp, SocketAddr::V4(peer)) => lan.udp.send(peer, &payload),
+                    (Transport::Tcp(connection), _) => lan.tcp.send(connection, payload),
+                    (Transport::Udp, SocketAddr::V6(_)) => {}
+                }
+            }
+            dns::Action::Note(_) => {}
+        }
+    }
+}
+
+fn netlink_memory() -> u64 {
+    super::netlink::memory_bytes()
+}

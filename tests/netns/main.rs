@@ -1,0 +1,11 @@
+//! The gateway process on this machine's kernel, between two network namespaces, judged by other people's programs:
+//! dnsmasq as the uplink's DHCP and DNS server, udhcpc, dhclient and dhcpcd as clients, dig, nft.
+//!
+//! Needs root; every address lives in namespaces that the test makes and removes.
+
+mod bad_config;
+mod clients;
+mod firewall;
+mod names;
+mod restart;
+mod world;

@@ -1,0 +1,56 @@
+//! Every test, ring by ring: what is quick and close to the code first, what boots a machine last.
+
+mod report;
+mod tools;
+
+use crate::{check, image};
+use anyhow::Result;
+use report::Report;
+
+/// What the command line may say.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these rings (default: all, in this order)
+    #[arg(value_enum)]
+    rings: Vec<Ring>,
+}
+
+/// The rings, from the inside out.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Ring {
+    /// Formatting, lints, the fence between machines
+    Check,
+    /// Unit and property tests of every package
+    Unit,
+    /// Millions of random and mutated packets into every decoder
+    Fuzz,
+    /// The gateway on this kernel, in network namespaces, against other people's programs
+    Netns,
+    /// The image, looked at by other people's programs
+    Image,
+    /// The image, booted
+    Qemu,
+}
+
+const ALL: [Ring; 6] = [Ring::Check, Ring::Unit, Ring::Fuzz, Ring::Netns, Ring::Image, Ring::Qemu];
+
+/// Runs the rings and closes with the counts.
+pub fn run(args: Args) -> Result<()> {
+    let rings = if args.rings.is_empty() { ALL.to_vec() } else { args.rings };
+    tools::ensure(rings.iter().any(|ring| matches!(ring, Ring::Netns | Ring::Image | Ring::Qemu)))?;
+    let mut report = Report::new();
+    for ring in rings {
+        match ring {
+            Ring::Check => report.step("check", || check::run(check::Args {})),
+            Ring::Unit => report.cargo_test("unit", &["--workspace", "--lib", "--bins"]),
+            Ring::Fuzz => report.cargo_test("fuzz", &["--profile", "fuzz", "-p", "tests", "--test", "fuzz"]),
+            Ring::Netns => report.cargo_test("netns", &["-p", "tests", "--test", "netns", "--", "--test-threads=1"]),
+            Ring::Image => {
+                report.step("image build", || image::run(image::Args::default()));
+                report.cargo_test("image", &["-p", "tests", "--test", "image"]);
+            }
+            Ring::Qemu => report.cargo_test("qemu", &["-p", "tests", "--test", "qemu", "--", "--test-threads=1"]),
+        }
+    }
+    report.close()
+}
