@@ -188,5 +188,17 @@ mod tests {
         let starter = include_str!("../../../overlays/boot/selector/gateway.toml");
         let effective: Vec<_> = starter.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(effective, ["[uplink]", "interface = \"eth1\""]);
+        let config = gatepost_core::config::parse(starter.as_bytes()).unwrap();
+        assert_eq!(config.uplink.interface, "eth1");
+        // What the comments propose must be right, too.
+        let uncommented: String = starter
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ").filter(|line| line.starts_with('[') || line.contains(" = ")).unwrap_or(line)
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = gatepost_core::config::parse(uncommented.as_bytes()).unwrap();
+        assert_eq!((config.hosts.len(), config.dns.upstream.len()), (1, 2));
     }
 }
