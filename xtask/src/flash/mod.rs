@@ -6,6 +6,7 @@ mod choose;
 mod disks;
 mod write;
 
+use crate::check_config;
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use choose::Allowed;
@@ -14,14 +15,17 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
+/// What `cargo xtask image` built.
+const IMAGE: &str = "target/image/gatepost.img";
+
 /// What the command line may say.
 #[derive(clap::Args)]
 pub struct Args {
     /// The SD card, such as /dev/sdb; left out, the disks are listed
     device: Option<String>,
-    /// The image to write
-    #[arg(long, value_name = "FILE", default_value = "target/image/gatepost.img")]
-    image: PathBuf,
+    /// The image to write [default: target/image/gatepost.img]
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -34,9 +38,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// `cargo xtask image --flash DEVICE`: as careful as the verb itself.
+    /// `cargo xtask image --flash DEVICE`: as careful as the verb itself. The image's path is an absolute one.
     pub fn built(device: String, image: PathBuf) -> Self {
-        Self { device: Some(device), image, yes: false, force_large: false, force_fixed: false }
+        Self { device: Some(device), image: Some(image), yes: false, force_large: false, force_fixed: false }
     }
 }
 
@@ -61,8 +65,9 @@ fn disks() -> Vec<Disk> {
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut image = File::open(&args.image)
-        .with_context(|| format!("there is no {}; type: cargo xtask image", args.image.display()))?;
+    let image = args.image.as_deref().map_or_else(|| PathBuf::from(IMAGE), check_config::as_typed);
+    let mut image =
+        File::open(&image).with_context(|| format!("can't open {}; type: cargo xtask image", image.display()))?;
     let size = image.metadata()?.len();
     let Some(device) = args.device else {
         print!("{}", choose::listing(&disks(), size));

@@ -36,8 +36,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// in 14 s. What is large in the image is packed already; the long window does the work.
 const DOWNLOAD_LEVEL: i32 = 15;
 
+/// Where the image goes when nothing else is said; `flash` and `qemu` look for it there.
+const OUT: &str = "target/image";
+
 /// What the command line may say.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct Args {
     /// Check this gateway.toml and put it on the card
     #[arg(long, value_name = "FILE")]
@@ -48,9 +51,9 @@ pub struct Args {
     /// A Debian mirror to use instead of the host's own
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-    /// Where the image goes
-    #[arg(long, value_name = "DIR", default_value = "target/image")]
-    out: PathBuf,
+    /// Where the image goes [default: target/image]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// Builds the image, and flashes it if asked to.
@@ -62,9 +65,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         flash::check(device, layout.image_size())?;
     }
     let ingredients = ingredients::gather(&ingredients::Options { mirror: args.mirror })?;
-    fs::create_dir_all(&args.out).with_context(|| format!("can't create {}", args.out.display()))?;
-    let image = args.out.join("gatepost.img");
-    let packed = args.out.join("gatepost.img.zst");
+    let out = args.out.as_deref().map_or_else(|| PathBuf::from(OUT), check_config::as_typed);
+    fs::create_dir_all(&out).with_context(|| format!("can't create {}", out.display()))?;
+    let image = out.join("gatepost.img");
+    let packed = out.join("gatepost.img.zst");
 
     let parts = build::Parts {
         ingredients: &ingredients,
@@ -82,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (sha256, packed_sha256) = (verity::hex(&sha256), verity::hex(&packed_sha256));
     write_sum(&image, &sha256)?;
     write_sum(&packed, &packed_sha256)?;
-    fs::write(args.out.join("manifest.json"), built.manifest.text()?)?;
+    fs::write(out.join("manifest.json"), built.manifest.text()?)?;
     card::check_size(packed_size, layout.compressed_limit)?;
 
     let next = match args.flash {
@@ -94,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     print!("{}", summary::text(&layout, &built, &image_output, &packed_output, &next));
     println!("  Built in {:.1} s", began.elapsed().as_secs_f32());
     match args.flash {
-        Some(device) => flash::run(flash::Args::built(device, image)),
+        Some(device) => flash::run(flash::Args::built(device, std::path::absolute(image)?)),
         None => Ok(()),
     }
 }
