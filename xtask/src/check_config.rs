@@ -45,7 +45,7 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// xtask works at the top of the source tree, but a path on the command line means the folder where it was typed.
-fn as_typed(file: &Path) -> PathBuf {
+pub fn as_typed(file: &Path) -> PathBuf {
     std::env::var_os("PWD").map_or_else(|| file.to_path_buf(), |folder| Path::new(&folder).join(file))
 }
 

@@ -19,11 +19,11 @@ pub fn open(path: &Path) -> anyhow::Result<File> {
     let exclusive = nix::libc::O_EXCL | nix::libc::O_CLOEXEC;
     OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path).map_err(|error| {
         let what = match error.kind() {
-            ErrorKind::PermissionDenied => format!(
-                "you may not write {}; build first, then type: sudo --preserve-env=PATH,HOME cargo xtask flash {}",
-                path.display(),
-                path.display()
-            ),
+            ErrorKind::PermissionDenied => {
+                // This very program, so that root has nothing to build.
+                let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+                format!("you may not write {0}; type: sudo {1} flash {0}", path.display(), program.display())
+            }
             ErrorKind::ResourceBusy => format!("{} is in use by another program", path.display()),
             _ => format!("can't open {}", path.display()),
         };

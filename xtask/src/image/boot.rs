@@ -113,11 +113,12 @@ fn check_config_txt(slot: &Tree) -> anyhow::Result<()> {
         if let Some(files) = line.strip_prefix("initramfs ") {
             named.extend(files.split(' ').next());
         }
-        // The cut-down pair of each family, which the firmware picks by itself.
-        if line == "gpu_mem=16" {
-            named.extend(["start_cd.elf", "fixup_cd.dat", "start4cd.elf", "fixup4cd.dat"]);
-        }
     }
+    // With 16 MB of graphics memory the firmware takes its cut-down pair instead, by itself.
+    named.extend(match config.lines().any(|line| line == "gpu_mem=16") {
+        true => ["start_cd.elf", "fixup_cd.dat", "start4cd.elf", "fixup4cd.dat"],
+        false => ["start.elf", "fixup.dat", "start4.elf", "fixup4.dat"],
+    });
     for file in named {
         ensure!(slot.get(file).is_some(), "config.txt needs {file}, but the boot slot has no such file");
     }
@@ -153,10 +154,14 @@ mod tests {
     fn a_file_that_config_txt_names_must_be_there() {
         let mut tree = Tree::new();
         tree.file("config.txt", &b"# kernel=no.img\nkernel=kernel8.img\ninitramfs initramfs.zst followkernel\n"[..]);
-        tree.file("kernel8.img", &b""[..]);
+        for name in ["kernel8.img", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat"] {
+            tree.file(name, &b""[..]);
+        }
         assert!(check_config_txt(&tree).unwrap_err().to_string().contains("needs initramfs.zst"));
         tree.file("initramfs.zst", &b""[..]);
         check_config_txt(&tree).unwrap();
+        tree.file("config.txt", &b"gpu_mem=16\n"[..]);
+        assert!(check_config_txt(&tree).unwrap_err().to_string().contains("needs fixup4cd.dat"));
         tree.file("config.txt", vec![b'#'; 81]);
         assert!(check_config_txt(&tree).unwrap_err().to_string().contains("80 characters"));
     }
@@ -183,5 +188,17 @@ mod tests {
         let starter = include_str!("../../../overlays/boot/selector/gateway.toml");
         let effective: Vec<_> = starter.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(effective, ["[uplink]", "interface = \"eth1\""]);
+        let config = gatepost_core::config::parse(starter.as_bytes()).unwrap();
+        assert_eq!(config.uplink.interface, "eth1");
+        // What the comments propose must be right, too.
+        let uncommented: String = starter
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ").filter(|line| line.starts_with('[') || line.contains(" = ")).unwrap_or(line)
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = gatepost_core::config::parse(uncommented.as_bytes()).unwrap();
+        assert_eq!((config.hosts.len(), config.dns.upstream.len()), (1, 2));
     }
 }

@@ -29,8 +29,6 @@ pub struct Parts<'a> {
     pub config: Option<&'a [u8]>,
     /// The version of the build.
     pub version: &'a str,
-    /// The compiler that made the binary, for the manifest.
-    pub toolchain: &'a str,
     /// Where slow results are kept.
     pub cache: &'a Cache,
 }
@@ -58,7 +56,7 @@ pub fn build(parts: &Parts<'_>, image: &Path) -> anyhow::Result<Built> {
 
     let card = Card::create(image, layout)?;
     let mut used = Vec::new();
-    let mut manifest = Manifest::new(ingredients, layout, &verity, parts.version, parts.toolchain);
+    let mut manifest = Manifest::new(ingredients, layout, &verity, parts.version);
 
     let overlay = paths::load(&parts.overlays.join("boot/selector"))?;
     let selector = boot::selector(&overlay, &ingredients.boot_firmware, &layout.selector_firmware, parts.config)?;
@@ -90,13 +88,11 @@ pub fn build(parts: &Parts<'_>, image: &Path) -> anyhow::Result<Built> {
             "{}: the root file system needs {size} bytes, but there is room for {room}",
             partition.content
         );
-        step(&format!("partition {}", partition.content), || card.write(partition.range.start, &root))?;
+        card.write(partition.range.start, &root)?;
         used.push((partition.content, size));
     }
     let config = layout.partition(Content::Config);
-    step(&format!("partition {}", config.content), || {
-        card.write(config.range.start, &ext4::make(config, identity.config_uuid(), layout.epoch)?)
-    })?;
+    card.write(config.range.start, &ext4::make(config, identity.config_uuid(), layout.epoch)?)?;
     used.push((Content::Config, 0));
     card.finish()?;
     Ok(Built { used, manifest })
@@ -105,10 +101,10 @@ pub fn build(parts: &Parts<'_>, image: &Path) -> anyhow::Result<Built> {
 /// The kernel, gzip'd: the slowest step, and the one that changes least.
 fn pack_kernel(parts: &Parts<'_>) -> anyhow::Result<Node> {
     let kernel = &parts.ingredients.kernel;
-    step("kernel: gzip", || {
+    step("Packing the kernel (gzip)", || {
         let recipe = Recipe { kind: "kernel-gz", settings: "gzip 1, level 9", input: Sha256::digest(kernel).into() };
-        let (packed, _) = parts.cache.get(&recipe, || kernel::compress(kernel))?;
-        Ok(file(packed))
+        let made = parts.cache.get(&recipe, || kernel::compress(kernel))?;
+        Ok((file(&made.bytes), made.words()))
     })
 }
 
@@ -119,11 +115,11 @@ fn initramfs_tree(ingredients: &Ingredients) -> Tree {
 }
 
 fn pack_initramfs(parts: &Parts<'_>, tree: &Tree) -> anyhow::Result<Node> {
-    step("first stage: cpio, zstd", || {
+    step("Packing the first stage (cpio, zstd)", || {
         let archive = initramfs::archive(tree)?;
         let recipe = Recipe { kind: "initramfs", settings: "zstd 1, level 19", input: Sha256::digest(&archive).into() };
-        let (packed, _) = parts.cache.get(&recipe, || initramfs::compress(&archive))?;
-        Ok(file(packed))
+        let made = parts.cache.get(&recipe, || initramfs::compress(&archive))?;
+        Ok((file(&made.bytes), made.words()))
     })
 }
 
@@ -145,15 +141,16 @@ fn root_tree(parts: &Parts<'_>) -> anyhow::Result<Tree> {
 /// Squashfs and hash tree, as they lie on the partition.
 fn pack_root(parts: &Parts<'_>, tree: &Tree) -> anyhow::Result<(Vec<u8>, Verity)> {
     let Layout { squashfs: how, epoch, identity, .. } = parts.layout;
-    let mut root = step("root: squashfs, zstd", || {
+    let mut root = step("Packing the root file system (squashfs)", || {
         // The archive of a tree says all that the file system says: names, modes, contents.
         let input = Sha256::digest(initramfs::archive(tree)?).into();
         let settings = format!("squashfs 1, {} KiB, level {}, time {epoch}", how.block_kib, how.zstd_level);
         let recipe = Recipe { kind: "root", settings: &settings, input };
-        Ok(parts.cache.get(&recipe, || squashfs::make(tree, *how, *epoch))?.0)
+        let made = parts.cache.get(&recipe, || squashfs::make(tree, *how, *epoch))?;
+        let words = made.words();
+        Ok((made.bytes, words))
     })?;
-    let verity =
-        step("root: hash tree", || Ok(verity::append(&mut root, identity.verity_salt(), identity.verity_uuid())))?;
+    let verity = verity::append(&mut root, identity.verity_salt(), identity.verity_uuid());
     Ok((root, verity))
 }
 
@@ -165,11 +162,13 @@ fn write_fat(
     used: &mut Vec<(Content, u64)>,
 ) -> anyhow::Result<()> {
     let partition = layout.partition(content);
-    step(&format!("partition {content}"), || {
-        let bytes = fat::make(partition, layout.identity.volume_id(content), layout.epoch, tree)?;
-        card.write(partition.range.start, &bytes)
+    let bytes = paths::total(tree);
+    step(&format!("Filling {content}"), || {
+        let volume = fat::make(partition, layout.identity.volume_id(content), layout.epoch, tree)?;
+        card.write(partition.range.start, &volume)?;
+        Ok(((), format!("{bytes} bytes")))
     })?;
-    used.push((content, paths::total(tree)));
+    used.push((content, bytes));
     Ok(())
 }
 
@@ -182,6 +181,6 @@ fn refuse_config_overlay(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn file(data: Vec<u8>) -> Node {
+fn file(data: &[u8]) -> Node {
     Node::File { data: Arc::from(data), executable: false }
 }

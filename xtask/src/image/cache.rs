@@ -26,6 +26,23 @@ pub struct Recipe<'a> {
     pub input: [u8; 32],
 }
 
+/// A result.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Made {
+    /// What the maker gave.
+    pub bytes: Vec<u8>,
+    /// Whether an earlier build had made it already.
+    pub kept: bool,
+}
+
+impl Made {
+    /// A few words for the line that ends the step.
+    pub fn words(&self) -> String {
+        let how = if self.kept { "kept from an earlier build" } else { "made" };
+        format!("{how}, {} bytes", self.bytes.len())
+    }
+}
+
 impl Cache {
     /// `$XDG_CACHE_HOME/gatepost/made`, or the same under `~/.cache`.
     pub fn of_user() -> anyhow::Result<Self> {
@@ -41,24 +58,20 @@ impl Cache {
     }
 
     /// The kept result, or a new one, which is then kept. The flag says whether it was kept.
-    pub fn get(
-        &self,
-        recipe: &Recipe<'_>,
-        make: impl FnOnce() -> anyhow::Result<Vec<u8>>,
-    ) -> anyhow::Result<(Vec<u8>, bool)> {
+    pub fn get(&self, recipe: &Recipe<'_>, make: impl FnOnce() -> anyhow::Result<Vec<u8>>) -> anyhow::Result<Made> {
         let key = Sha256::new()
             .chain_update((recipe.settings.len() as u64).to_le_bytes())
             .chain_update(recipe.settings)
             .chain_update(recipe.input)
             .finalize();
         let path = self.folder.join(format!("{}-{}", recipe.kind, hex(&key)));
-        if let Some(kept) = read(&path) {
-            return Ok((kept, true));
+        if let Some(bytes) = read(&path) {
+            return Ok(Made { bytes, kept: true });
         }
-        let made = make()?;
-        self.keep(&path, &made).with_context(|| format!("can't write {}", path.display()))?;
+        let bytes = make()?;
+        self.keep(&path, &bytes).with_context(|| format!("can't write {}", path.display()))?;
         self.forget_oldest(recipe.kind);
-        Ok((made, false))
+        Ok(Made { bytes, kept: false })
     }
 
     /// Written beside and renamed, so that an interrupted build leaves no half result.
@@ -104,17 +117,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(&folder.path().join("new"));
         let made = |value: u8| move || Ok(vec![value; 100]);
-        assert_eq!(cache.get(&recipe(1), made(1)).unwrap(), (vec![1; 100], false));
-        assert_eq!(cache.get(&recipe(1), made(2)).unwrap(), (vec![1; 100], true));
+        let result = |value: u8, kept| Made { bytes: vec![value; 100], kept };
+        assert_eq!(cache.get(&recipe(1), made(1)).unwrap(), result(1, false));
+        assert_eq!(cache.get(&recipe(1), made(2)).unwrap(), result(1, true));
         let other = Recipe { settings: "level=1", ..recipe(1) };
-        assert_eq!(cache.get(&other, made(3)).unwrap(), (vec![3; 100], false));
+        assert_eq!(cache.get(&other, made(3)).unwrap(), result(3, false));
         for entry in fs::read_dir(folder.path().join("new")).unwrap() {
             let path = entry.unwrap().path();
             let mut bytes = fs::read(&path).unwrap();
             bytes[50] ^= 1;
             fs::write(&path, bytes).unwrap();
         }
-        assert_eq!(cache.get(&recipe(1), made(4)).unwrap(), (vec![4; 100], false));
+        assert_eq!(cache.get(&recipe(1), made(4)).unwrap(), result(4, false));
     }
 
     #[test]

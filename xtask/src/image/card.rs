@@ -55,8 +55,14 @@ impl Card {
     }
 }
 
-/// Compresses a file. Both files' SHA-256, in that order, and the size of the compressed one.
-pub fn compress(image: &Path, packed: &Path, level: i32) -> anyhow::Result<([u8; 32], [u8; 32], u64)> {
+/// Compresses a file. Both files' SHA-256, in that order, and the size of the compressed one. `progress` is told how many
+/// bytes of the image are done.
+pub fn compress(
+    image: &Path,
+    packed: &Path,
+    level: i32,
+    progress: &dyn Fn(u64),
+) -> anyhow::Result<([u8; 32], [u8; 32], u64)> {
     let mut input = File::open(image).with_context(|| format!("can't read {}", image.display()))?;
     let length = input.metadata()?.len();
     let output = File::create(packed).with_context(|| format!("can't create {}", packed.display()))?;
@@ -66,6 +72,7 @@ pub fn compress(image: &Path, packed: &Path, level: i32) -> anyhow::Result<([u8;
     encoder.long_distance_matching(true)?;
     encoder.include_checksum(true)?;
     let mut hash = Sha256::new();
+    let mut done = 0;
     let mut buffer = vec![0; 1 << 20];
     loop {
         let count = input.read(&mut buffer)?;
@@ -74,6 +81,8 @@ pub fn compress(image: &Path, packed: &Path, level: i32) -> anyhow::Result<([u8;
         }
         hash.update(&buffer[..count]);
         encoder.write_all(&buffer[..count]).with_context(|| format!("can't write {}", packed.display()))?;
+        done += count as u64;
+        progress(done);
     }
     let output = encoder.finish()?;
     Ok((hash.finalize().into(), output.hash.finalize().into(), output.length))

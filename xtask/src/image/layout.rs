@@ -371,6 +371,6 @@ mod tests {
         assert!(refused("label = \"BOOT-A\"", "label = \"boot-a\"").contains("A-Z"));
         assert!(refused("size_mib = 48", "size_mib = 20").contains("too small for FAT32"));
         assert!(refused("size_mib = 48", "size = 48").contains("unknown field"));
-        assert!(refused("block_kib = 128", "block_kib = 100").contains("power of two"));
+        assert!(refused("block_kib = 32", "block_kib = 100").contains("power of two"));
     }
 }

@@ -50,7 +50,7 @@ struct FileEntry {
 
 impl Manifest {
     /// Everything but the files.
-    pub fn new(ingredients: &Ingredients, layout: &Layout, verity: &Verity, version: &str, toolchain: &str) -> Self {
+    pub fn new(ingredients: &Ingredients, layout: &Layout, verity: &Verity, version: &str) -> Self {
         let partitions = layout.partitions().iter().map(|partition| PartitionEntry {
             number: partition.content.number(),
             content: partition.content.name(),
@@ -68,7 +68,7 @@ impl Manifest {
             name: "gatepost",
             version: version.into(),
             epoch: layout.epoch,
-            toolchain: toolchain.into(),
+            toolchain: ingredients.toolchain.clone(),
             kernel: ingredients.kernel_release.clone(),
             disk_signature: format!("{:08x}", layout.identity.disk_signature()),
             root_hash: hex(&verity.root_hash),
