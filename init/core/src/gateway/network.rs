@@ -77,7 +77,7 @@ impl Gateway {
             config: &self.config,
             lease: lease.as_ref(),
             links: &self.snapshot.links,
-            lan_in_use: Some(self.lan),
+            lan_in_use: self.lan_in_use(),
             memory_bytes: self.memory_bytes,
         });
         if plan.conflict != self.conflict {
@@ -102,6 +102,12 @@ impl Gateway {
             self.applying = true;
             self.actions.push_back(Action::Apply(changes));
         }
+    }
+
+    /// The LAN's address as the kernel has it, left there perhaps by an earlier process.
+    fn lan_in_use(&self) -> Option<crate::net::Ipv4Net> {
+        let state = self.snapshot.state.links.get(&self.config.lan.interface);
+        state.and_then(|state| state.addresses.first().copied())
     }
 
     /// Opens the LAN's sockets as soon as its interface is there.
