@@ -56,7 +56,13 @@ impl RawSocket {
 
     /// Sends a whole frame, or drops it when the queue is full: every protocol that uses this repeats itself.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        match send(self.fd.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT) {
+        let try_send = || send(self.fd.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT);
+        // The first call after the interface was down reports that, even when it is up again: news, not an answer.
+        let sent = match try_send() {
+            Err(nix::Error::ENETDOWN) => try_send(),
+            sent => sent,
+        };
+        match sent {
             Ok(_) | Err(nix::Error::EAGAIN | nix::Error::ENOBUFS) => Ok(()),
             Err(error) => Err(error.into()),
         }
