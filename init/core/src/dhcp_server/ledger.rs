@@ -18,8 +18,12 @@ pub const MAX_HELD: usize = 512;
 /// Writes that the disk has not confirmed. Past it nothing more is written, so nothing more is leased.
 pub const MAX_UNSTORED: usize = 1024;
 
-/// The journal is replaced when it is larger than this and three times its size after the last replacement, in bytes.
+/// The journal is replaced when it is larger than this and twice its size after the last replacement, in bytes.
 pub const COMPACT_SLACK: usize = 64 * 1024;
+
+/// The longest journal, in bytes: no need to read more of a file. A full table of the longest records has 1.6 MB, and
+/// the journal never has three times that and [`COMPACT_SLACK`]; an ordinary one stays below 100 KB.
+pub const MAX_JOURNAL: usize = 8 * 1024 * 1024;
 
 /// An answer that waits for the disk.
 #[derive(Clone, Debug)]
@@ -52,10 +56,11 @@ impl Ledger {
         Self { writer, stored: 0, unstored, held, length: 0, compact_length: 0, broken: true }
     }
 
-    /// For a journal of `length` bytes that was read to its end; `next` is the number of its next record.
+    /// For a journal of `length` bytes that was read to its end; `next` is the number of its next record. How long it
+    /// was when it was last replaced is not known, so a long one is replaced at once.
     pub(super) fn resume(next: u64, length: usize) -> Self {
         let stored = next.saturating_sub(1);
-        Self { writer: Writer::resume(next), stored, length, compact_length: length, broken: false, ..Self::new() }
+        Self { writer: Writer::resume(next), stored, length, broken: false, ..Self::new() }
     }
 
     /// Starts over with a new file, with numbers that follow those of a damaged one.
@@ -70,7 +75,7 @@ impl Ledger {
 
     /// Whether the next write must be, or had better be, a whole journal.
     pub(super) fn wants_whole(&self) -> bool {
-        self.broken || self.length > COMPACT_SLACK.saturating_add(self.compact_length.saturating_mul(3))
+        self.broken || self.length > COMPACT_SLACK.saturating_add(self.compact_length.saturating_mul(2))
     }
 
     /// The write failed: whatever is in the file now, it is not to be appended to.
@@ -87,7 +92,7 @@ impl Ledger {
     /// One more record.
     pub(super) fn append(&mut self, kind: u8, payload: &[u8]) -> (u64, Action) {
         let mut bytes = Vec::new();
-        // Our longest record has some 600 bytes, so it is never too long; if it were, it would be missing on disk and
+        // Our longest record has some 400 bytes, so it is never too long; if it were, it would be missing on disk and
         // its number would never be confirmed.
         let sequence = self.writer.append(kind, payload, &mut bytes).unwrap_or(u64::MAX);
         self.length = self.length.saturating_add(bytes.len());

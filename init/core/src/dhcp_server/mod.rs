@@ -35,6 +35,7 @@ mod free;
 mod hostname;
 mod lease;
 mod ledger;
+mod persist;
 mod record;
 mod reply;
 mod request;
@@ -45,19 +46,17 @@ mod tests;
 
 pub use client::Hardware;
 pub use lease::{Expiry, Lease, LeaseState};
-pub use ledger::{COMPACT_SLACK, MAX_HELD, MAX_UNSTORED};
+pub use ledger::{COMPACT_SLACK, MAX_HELD, MAX_JOURNAL, MAX_UNSTORED};
 pub use settings::{DEFAULT_OFFERS_PER_SECOND, Settings, StaticHost};
 pub use table::{DECLINE_HOLD, MAX_DYNAMIC, OFFER_HOLD, OFFER_MIN_HOLD};
 
 use crate::net::{Ipv4Addr, MacAddr};
-use crate::store::journal;
 use crate::time::{Duration, Instant, WallTime};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use ledger::Ledger;
-use record::{Record, Saved};
 use request::Request;
-use table::{Entry, LeaseTable, OnDisk};
+use table::LeaseTable;
 
 /// The shortest lease, in whatever units of it a client asks for less: renewing costs a write to the card.
 pub const MIN_LEASE: Duration = Duration::from_secs(120);
@@ -184,35 +183,6 @@ impl DhcpServer {
         }
     }
 
-    /// Takes over the leases of a journal: the bytes of its file, empty if there is none. To be called once, before
-    /// any packet. What does not fit the settings any more is dropped; so is everything behind the first damage. A
-    /// journal that is new or damaged is replaced.
-    pub fn restore(&mut self, journal: &[u8], now: Instant, wall: WallTime) {
-        self.wall = (now, wall);
-        match journal::replay(journal) {
-            Ok(mut replay) => {
-                for record in replay.by_ref() {
-                    if let Some(saved) = Record::decode(record.kind, record.payload) {
-                        self.adopt(saved, record.sequence, now, wall);
-                    }
-                }
-                if replay.at_end() {
-                    self.ledger = Ledger::resume(replay.next_sequence(), journal.len());
-                } else {
-                    self.note(Note::JournalDamaged { good: replay.good() }, now);
-                    self.ledger = Ledger::replace_after(replay.next_sequence());
-                }
-            }
-            Err(_) if journal.is_empty() => {}
-            Err(_) => self.note(Note::JournalDamaged { good: 0 }, now),
-        }
-        if self.ledger.wants_whole() {
-            self.write_whole(now);
-        }
-        self.arm_checkpoint(now);
-        self.collect_names();
-    }
-
     /// Serves other settings from now on. Leases that fit them are kept; answers that wait for the disk are dropped,
     /// and their clients ask again.
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
@@ -298,85 +268,6 @@ impl DhcpServer {
         !hostname::is_reserved(name) && name != self.settings.hostname
     }
 
-    /// Takes over one record of the journal.
-    fn adopt(&mut self, record: Record, sequence: u64, now: Instant, wall: WallTime) {
-        let (saved, past) = match record {
-            Record::Gone(address) => return self.table.forget(address),
-            Record::Lease(saved) => (saved, false),
-            Record::Past(saved) => (saved, true),
-        };
-        let (address, client) = (saved.address, &saved.client);
-        if !self.table.may_have(address, client) {
-            return;
-        }
-        let left = saved.left(now, wall);
-        let grace = grace(saved.granted);
-        let allowed = |name: &alloc::string::String| self.is_allowed(name) && !self.table.is_host_name(name);
-        let name = match self.table.host_of(client) {
-            Some(host) => Some(host.name.clone()),
-            None => saved.name.clone().filter(allowed),
-        };
-        // What an earlier record says of the address does not count any more, nor does its grace.
-        self.table.forget(address);
-        self.table.bind(address, client, name, now, left);
-        self.table.add_grace(address, saved.granted, grace);
-        self.table.set_disk(address, OnDisk { sequence, expiry: now + left, grace });
-        if past {
-            self.table.end(address, now);
-        }
-    }
-
-    /// Does what is due, and writes down which leases ended: else each restart would bring them back for a while.
-    fn expire(&mut self, now: Instant) {
-        for address in self.table.expire(now) {
-            if !self.ledger.is_full() {
-                self.write(address, now);
-            }
-        }
-    }
-
-    /// Writes what the table says of the address; gives the number of the write.
-    fn write(&mut self, address: Ipv4Addr, now: Instant) -> u64 {
-        if self.ledger.wants_whole() {
-            return self.write_whole(now);
-        }
-        let wall = self.wall_at(now);
-        let record = self.table.get(address).and_then(|entry| saved(entry, now, wall));
-        let (kind, payload) = record.unwrap_or((record::kind::GONE, address.octets().to_vec()));
-        let (sequence, action) = self.ledger.append(kind, &payload);
-        self.actions.push_back(action);
-        self.set_disk(address, sequence);
-        sequence
-    }
-
-    /// Writes the whole table; gives the number of the write.
-    fn write_whole(&mut self, now: Instant) -> u64 {
-        let wall = self.wall_at(now);
-        let records = self.table.entries().filter_map(|entry| saved(entry, now, wall));
-        let (sequence, action) = self.ledger.replace(records);
-        self.actions.push_back(action);
-        let addresses: Vec<Ipv4Addr> = self.table.entries().map(|entry| entry.lease.address).collect();
-        addresses.into_iter().for_each(|address| self.set_disk(address, sequence));
-        self.arm_checkpoint(now);
-        sequence
-    }
-
-    fn set_disk(&mut self, address: Ipv4Addr, sequence: u64) {
-        let Some(entry) = self.table.get(address) else { return };
-        let disk = OnDisk { sequence, expiry: entry.due - entry.grace, grace: grace(entry.granted) };
-        self.table.set_disk(address, disk);
-    }
-
-    fn arm_checkpoint(&mut self, now: Instant) {
-        self.checkpoint = now + MIN_CHECKPOINT.max(self.settings.lease / 2);
-    }
-
-    /// The wall time at `now`, from the last time that it was heard.
-    fn wall_at(&self, now: Instant) -> WallTime {
-        let (heard, wall) = self.wall;
-        WallTime(wall.0.saturating_add(now.since(heard).as_secs()))
-    }
-
     fn collect_names(&mut self) {
         if self.table.take_names_changed() {
             self.actions.push_back(Action::NamesChanged);
@@ -410,25 +301,4 @@ impl OfferMeter {
         self.used = self.used.saturating_add(1);
         self.used <= limit
     }
-}
-
-/// What a restart adds to a lease: as long as a renewal may go unwritten.
-fn grace(granted: Duration) -> Duration {
-    granted / 4
-}
-
-/// The record of an entry; `None` if there is nothing to remember.
-fn saved(entry: &Entry, now: Instant, wall: WallTime) -> Option<(u8, Vec<u8>)> {
-    let kind = match entry.lease.state {
-        LeaseState::Bound => record::kind::LEASE,
-        LeaseState::Past | LeaseState::Offered if entry.granted > Duration::ZERO => record::kind::PAST,
-        _ => return None,
-    };
-    let running = kind == record::kind::LEASE;
-    let remaining = if running { entry.due.since(now).saturating_sub(entry.grace) } else { Duration::ZERO };
-    let name = entry.lease.host_name.clone();
-    let (address, client, granted) = (entry.lease.address, entry.client()?, entry.granted);
-    let mut payload = Vec::new();
-    Saved { address, client, name, remaining, granted, boot: now, wall }.encode(&mut payload);
-    Some((kind, payload))
 }

@@ -184,8 +184,11 @@ mod tests {
     use alloc::vec;
     use proptest::prelude::*;
 
+    /// A record's kind and payload.
+    type Plain = (u8, Vec<u8>);
+
     /// A file with three records, and the offset at which each record ends.
-    fn small() -> (Vec<u8>, Vec<(u8, Vec<u8>)>, Vec<usize>) {
+    fn small() -> (Vec<u8>, Vec<Plain>, Vec<usize>) {
         let records = vec![(1, b"first".to_vec()), (2, Vec::new()), (1, b"the third one".to_vec())];
         let mut file = Vec::new();
         let mut writer = Writer::start(41, &mut file);
@@ -197,7 +200,7 @@ mod tests {
         (file, records, ends)
     }
 
-    fn read(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    fn read(bytes: &[u8]) -> Vec<Plain> {
         replay(bytes).map(|r| r.map(|r| (r.kind, r.payload.to_vec())).collect()).unwrap_or_default()
     }
 

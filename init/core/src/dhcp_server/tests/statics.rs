@@ -95,7 +95,7 @@ fn a_client_that_becomes_a_host_moves_to_its_own_address() {
 #[test]
 fn a_client_that_is_no_host_any_more_keeps_its_address_if_the_pool_has_it() {
     let mut lab = Lab::new();
-    (lab.lease(2), lab.lease(3));
+    assert_eq!((lab.lease(2), lab.lease(3)), (ip(2), ip(20)));
     let mut settings = settings();
     settings.hosts.clear();
     lab.server.reconfigure(settings, lab.now);
@@ -104,7 +104,7 @@ fn a_client_that_is_no_host_any_more_keeps_its_address_if_the_pool_has_it() {
     assert_eq!(lab.ask(&Packet::new(REQUEST, 3).ciaddr(ip(20))).kind(), ACK);
     assert_eq!(lab.ask(&Packet::new(REQUEST, 2).ciaddr(ip(2))).kind(), NAK);
     lab.restart();
-    assert_eq!(lab.find(ip(20)).unwrap().expiry.at().is_some(), true);
+    assert!(lab.find(ip(20)).unwrap().expiry.at().is_some());
 }
 
 #[test]
@@ -128,6 +128,22 @@ fn a_declined_reserved_address_is_given_again_later() {
     lab.pass(DECLINE_HOLD.as_secs());
     assert_eq!(lab.ask(&Packet::new(REQUEST, 3).ciaddr(meanwhile)).kind(), NAK);
     assert_eq!((lab.lease(3), lab.name_of(ip(20)).as_deref()), (ip(20), Some("nas")));
+}
+
+#[test]
+fn a_restart_gives_a_reserved_address_its_name_back() {
+    let mut lab = Lab::new();
+    lab.lease(3);
+    lab.send(&Packet::new(DECLINE, 3).requested(ip(20)).server(SERVER));
+    let meanwhile = lab.lease(3);
+    lab.restart();
+    assert_eq!((lab.name_of(meanwhile), lab.name_of(ip(20)).as_deref()), (None, Some("nas")));
+    lab.server.reconfigure(settings(), lab.now);
+    lab.pass(2 * LEASE);
+    assert_eq!((lab.find(meanwhile), lab.name_of(ip(20)).as_deref()), (None, Some("nas")));
+    lab.restart();
+    assert_eq!(lab.name_of(ip(20)).as_deref(), Some("nas"));
+    lab.server.table.check();
 }
 
 #[test]

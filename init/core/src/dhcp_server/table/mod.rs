@@ -11,6 +11,8 @@
 //! someone who did not answer. Reserved addresses are outside all this, so a host of the configuration gets its own
 //! address however full the pool is.
 
+mod index;
+
 use super::client::{Client, ClientKey};
 use super::free::FreeRanges;
 use super::lease::{Expiry, Lease, LeaseState};
@@ -338,7 +340,9 @@ impl LeaseTable {
     /// The name for the client's lease of `address`: the configured one for a host of the configuration, else `wish`
     /// unless it is a configured host's or another live lease has it.
     pub(super) fn name_for(&self, address: Ipv4Addr, client: &Client, wish: Option<String>) -> Option<String> {
-        if let Some(host) = self.host_of(client) {
+        // A host that has to make do with an address of the pool is known there under its name, for that long only.
+        let kept_out = self.reserved_for(client).is_none();
+        if let Some(host) = self.host_of(client).filter(|host| kept_out || host.address == address) {
             return Some(host.name.clone());
         }
         wish.filter(|name| !self.is_host_name(name)).filter(|name| match self.by_name.get(name) {
@@ -382,94 +386,6 @@ impl LeaseTable {
             None => self.in_pool(address) && self.has_room_for(address),
         }
     }
-
-    fn first_due(&self, state: LeaseState) -> Option<(Instant, Ipv4Addr)> {
-        let start = (state, Instant::default(), Ipv4Addr::UNSPECIFIED);
-        let (found, due, address) = self.queue.range(start..).next()?;
-        (*found == state).then_some((*due, *address))
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        let address = entry.lease.address;
-        self.free.take(address);
-        self.dynamic += usize::from(!self.reserved.contains_key(&address));
-        self.declined += usize::from(entry.lease.state == LeaseState::Declined);
-        if entry.lease.state != LeaseState::Waiting {
-            self.queue.insert((entry.lease.state, entry.due, address));
-        }
-        self.entries.insert(address, entry);
-    }
-
-    /// Forgets the address; one of the pool is free then, a reserved one must be put back.
-    fn remove(&mut self, address: Ipv4Addr) -> Option<Entry> {
-        self.set_name(address, None);
-        self.unlink(address)
-    }
-
-    /// Takes the entry out and leaves its name where it is.
-    fn unlink(&mut self, address: Ipv4Addr) -> Option<Entry> {
-        let entry = self.entries.remove(&address)?;
-        self.queue.remove(&(entry.lease.state, entry.due, address));
-        self.declined -= usize::from(entry.lease.state == LeaseState::Declined);
-        if !self.reserved.contains_key(&address) {
-            self.dynamic -= 1;
-            self.free.put(address);
-            if let Some(key) = entry.key.filter(|key| self.by_client.get(key) == Some(&address)) {
-                self.by_client.remove(&key);
-            }
-        }
-        Some(entry)
-    }
-
-    fn set_state(&mut self, address: Ipv4Addr, state: LeaseState, due: Instant) {
-        let Some(entry) = self.entries.get_mut(&address) else { return };
-        self.queue.remove(&(entry.lease.state, entry.due, address));
-        self.declined -= usize::from(entry.lease.state == LeaseState::Declined);
-        (entry.lease.state, entry.due) = (state, due);
-        self.declined += usize::from(state == LeaseState::Declined);
-        self.queue.insert((state, due, address));
-    }
-
-    /// Gives the lease this name, away from whoever has it.
-    fn set_name(&mut self, address: Ipv4Addr, name: Option<String>) {
-        let old = self.entries.get(&address).and_then(|entry| entry.lease.host_name.clone());
-        if old == name {
-            return;
-        }
-        self.names_changed = true;
-        if let Some(old) = old {
-            self.by_name.remove(&old);
-        }
-        if let Some(name) = &name
-            && let Some(other) = self.by_name.insert(name.clone(), address)
-            && let Some(entry) = self.entries.get_mut(&other)
-        {
-            entry.lease.host_name = None;
-        }
-        if let Some(entry) = self.entries.get_mut(&address) {
-            entry.lease.host_name = name;
-        }
-    }
-
-    /// Puts the reserved address back to where nobody has asked for it; does nothing for another address.
-    fn await_host(&mut self, address: Ipv4Addr) {
-        let Some(host) = self.reserved.get(&address) else { return };
-        let name = host.name.clone();
-        let hardware = host.mac.and_then(|mac| super::client::Hardware::new(1, &mac.0));
-        let host_name = self.unlink(address).and_then(|entry| entry.lease.host_name);
-        let lease = Lease {
-            address,
-            hardware,
-            client_id: None,
-            host_name,
-            expiry: Expiry::Reserved,
-            state: LeaseState::Waiting,
-        };
-        let due = Instant::default();
-        let (granted, grace) = (Duration::ZERO, Duration::ZERO);
-        self.insert(Entry { lease, key: None, due, granted, grace, disk: None });
-        self.set_name(address, Some(name));
-    }
 }
 
 fn new_entry(address: Ipv4Addr, client: &Client, state: LeaseState, due: Instant) -> Entry {
@@ -482,24 +398,4 @@ fn new_entry(address: Ipv4Addr, client: &Client, state: LeaseState, due: Instant
         state,
     };
     Entry { lease, key: Some(client.key), due, granted: Duration::ZERO, grace: Duration::ZERO, disk: None }
-}
-
-#[cfg(test)]
-impl LeaseTable {
-    pub(super) fn is_reserved(&self, address: Ipv4Addr) -> bool {
-        self.reserved.contains_key(&address)
-    }
-
-    /// For tests: the indices hold exactly what the entries say.
-    pub(super) fn check_indices(&self, names: &BTreeMap<String, Ipv4Addr>, clients: &BTreeMap<ClientKey, Ipv4Addr>) {
-        assert_eq!((&self.by_name, &self.by_client), (names, clients));
-        let queued = self.entries.values().filter(|entry| entry.lease.state != LeaseState::Waiting);
-        let queue = queued.map(|entry| (entry.lease.state, entry.due, entry.lease.address)).collect();
-        assert_eq!(self.queue, queue);
-        let declined = self.queue.iter().filter(|(state, ..)| *state == LeaseState::Declined).count();
-        let dynamic = self.entries.keys().filter(|address| !self.is_reserved(**address)).count();
-        assert_eq!((self.declined, self.dynamic), (declined, dynamic));
-        assert!(self.entries.keys().all(|address| !self.free.contains(*address)));
-        assert!(self.dynamic <= MAX_DYNAMIC);
-    }
 }
