@@ -195,7 +195,7 @@ impl fmt::Display for Note {
             How::Failed => f.write_str(": no answer could be given")?,
         }
         match self.rcode {
-            0 => f.write_str(" (found)."),
+            0 => f.write_str("."),
             2 => f.write_str(" (server failure)."),
             3 => f.write_str(" (no such name)."),
             5 => f.write_str(" (refused)."),

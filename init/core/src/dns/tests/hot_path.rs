@@ -54,7 +54,8 @@ fn rfc2181_5_2_the_shortest_ttl_of_the_answer_counts() {
     let records = [cname("www.example.net", 60, "web.example.org"), a("web.example.org", 300, 9)];
     lab.reply(&ask, &reply(&ask, OK, [&records, &[], &[]]));
     lab.sleep(59_000);
-    let text = "NoError rd ra | www.example.net. 1 IN CNAME web.example.org., web.example.org. 241 IN A 198.18.0.9 |  | ";
+    let text =
+        "NoError rd ra | www.example.net. 1 IN CNAME web.example.org., web.example.org. 241 IN A 198.18.0.9 |  | ";
     assert_eq!(lab.dig("www.example.net", A).unwrap(), text);
     lab.sleep(1_000);
     assert_eq!(lab.dig("www.example.net", A), None);
