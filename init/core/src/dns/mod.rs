@@ -104,6 +104,7 @@ impl Dns {
     pub fn set_settings(&mut self, settings: Settings) {
         self.local.configure(&settings);
         self.cache.reset(settings.cache_entries, settings.cache_bytes);
+        self.upstreams.leave_out(settings.lan.address());
         self.settings = settings;
     }
 
