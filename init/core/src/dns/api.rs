@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{SocketAddr, SocketAddrV4};
-use hickory_proto::rr::RecordType;
 
 /// What the forwarder is told once and at each change of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,13 +160,33 @@ pub enum How {
     Failed,
 }
 
+/// Types that are asked for on home networks; others are shown as RFC 3597 section 5 says.
+const TYPES: &[(u16, &str)] = &[
+    (1, "A"),
+    (2, "NS"),
+    (5, "CNAME"),
+    (6, "SOA"),
+    (12, "PTR"),
+    (15, "MX"),
+    (16, "TXT"),
+    (28, "AAAA"),
+    (33, "SRV"),
+    (35, "NAPTR"),
+    (43, "DS"),
+    (48, "DNSKEY"),
+    (64, "SVCB"),
+    (65, "HTTPS"),
+    (255, "ANY"),
+    (257, "CAA"),
+];
+
 impl fmt::Display for Note {
     /// One sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} asked for {} ", self.peer.ip(), self.name)?;
-        match RecordType::from(self.qtype) {
-            RecordType::Unknown(number) => write!(f, "TYPE{number}")?,
-            known => write!(f, "{known}")?,
+        match TYPES.iter().find(|(number, _)| *number == self.qtype) {
+            Some((_, name)) => f.write_str(name)?,
+            None => write!(f, "TYPE{}", self.qtype)?,
         }
         match self.how {
             How::Local => f.write_str(": answered from the local names")?,
@@ -176,7 +195,7 @@ impl fmt::Display for Note {
             How::Failed => f.write_str(": no answer could be given")?,
         }
         match self.rcode {
-            0 => f.write_str(" (found)."),
+            0 => f.write_str("."),
             2 => f.write_str(" (server failure)."),
             3 => f.write_str(" (no such name)."),
             5 => f.write_str(" (refused)."),

@@ -59,7 +59,8 @@ use wire::{class, rcode, rtype};
 /// The longest a client waits for an answer. Stub resolvers give up after five seconds.
 pub const TOTAL: Duration = Duration::from_secs(5);
 
-/// Questions that servers work on at one time. Each may have a few sockets open.
+/// Questions that servers work on at one time. Each has one to three sockets open, eight at the very worst; a shell that
+/// can open no more reports [`Failure::NotSent`].
 pub const MAX_FLIGHTS: usize = 256;
 
 /// Queries that wait at one time, several of which may wait for one question.
@@ -103,6 +104,7 @@ impl Dns {
     pub fn set_settings(&mut self, settings: Settings) {
         self.local.configure(&settings);
         self.cache.reset(settings.cache_entries, settings.cache_bytes);
+        self.upstreams.leave_out(settings.lan.address());
         self.settings = settings;
     }
 

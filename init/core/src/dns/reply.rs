@@ -172,7 +172,7 @@ impl<'a> Message<'a> {
         }
         keep.all(0, cnames)?;
         keep.all(0, found.iter().copied())?;
-        if dnssec_ok {
+        if dnssec_ok && question.qtype != rtype::RRSIG {
             let signed = |owned: &&Owned| owned.record.rtype == rtype::RRSIG && owned.owns_or_is_above(&chain);
             keep.all(0, self.answers.iter().filter(signed))?;
         }

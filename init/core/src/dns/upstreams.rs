@@ -73,6 +73,11 @@ impl Upstreams {
         }
     }
 
+    /// Leaves one address out: it has become our own.
+    pub(super) fn leave_out(&mut self, own: Ipv4Addr) {
+        self.servers.retain(|server| *server.address.ip() != own);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.servers.is_empty()
     }
@@ -186,5 +191,7 @@ mod tests {
         let many: Vec<_> = (0..=255).map(server).collect();
         upstreams.set(&many, OWN);
         assert_eq!(upstreams.servers.len(), MAX_UPSTREAMS);
+        upstreams.leave_out(*server(0).ip());
+        assert_eq!(upstreams.pick(&[], Instant::default()), Some(server(1)));
     }
 }

@@ -1,7 +1,8 @@
 //! Writing DNS messages, with name compression that costs a bounded effort.
 //!
 //! Compression is where encoders were made to work quadratically (CVE-2024-8508, RUSTSEC-2026-0119): here at most
-//! [`MAX_REMEMBERED`] names are remembered and at most [`MAX_SUFFIXES`] suffixes of each name are looked for.
+//! [`MAX_REMEMBERED`] names are remembered, at most [`MAX_SUFFIXES`] suffixes of each name are looked for, and at most
+//! [`MAX_COMPARISONS`] names are compared in a whole message; after that names are written as they are.
 
 use super::name::{Labels, Name};
 use super::wire::{HEADER, Header};
@@ -14,6 +15,9 @@ const MAX_REMEMBERED: usize = 32;
 /// record repeats, is found as the first.
 const MAX_SUFFIXES: usize = 8;
 
+/// Comparisons of whole names in one message. An honest one needs about one a name; names made to collide need more.
+const MAX_COMPARISONS: usize = 4096;
+
 /// Offsets from here on cannot be pointed to (RFC 1035 section 4.1.4).
 const POINTER_END: usize = 0x4000;
 
@@ -22,12 +26,13 @@ pub(super) struct Writer {
     bytes: Vec<u8>,
     /// Hash of a lower-case suffix and where it stands.
     remembered: heapless::Vec<(u32, u16), MAX_REMEMBERED>,
+    comparisons: usize,
 }
 
 impl Writer {
     /// A message that starts with an empty header and one question, whose names may be pointed to.
     pub(super) fn new(question: &[u8]) -> Writer {
-        let mut writer = Writer { bytes: Vec::with_capacity(512), remembered: heapless::Vec::new() };
+        let mut writer = Writer { bytes: Vec::with_capacity(512), remembered: heapless::Vec::new(), comparisons: 0 };
         writer.bytes.resize(HEADER, 0);
         writer.bytes.extend_from_slice(question);
         let name = question.get(..question.len().saturating_sub(4)).unwrap_or(&[]);
@@ -125,11 +130,18 @@ impl Writer {
         }
     }
 
-    fn find(&self, hash: u32, suffix: &[u8]) -> Option<u16> {
-        let mut places = self.remembered.iter().filter(|(h, _)| *h == hash).map(|(_, at)| *at);
-        places.find(|at| {
-            Name::read(&self.bytes, usize::from(*at)).is_some_and(|(n, _)| n.as_bytes().eq_ignore_ascii_case(suffix))
-        })
+    fn find(&mut self, hash: u32, suffix: &[u8]) -> Option<u16> {
+        for (_, at) in self.remembered.iter().filter(|(other, _)| *other == hash) {
+            self.comparisons += 1;
+            if self.comparisons > MAX_COMPARISONS {
+                return None;
+            }
+            let (name, _) = Name::read(&self.bytes, usize::from(*at))?;
+            if name.as_bytes().eq_ignore_ascii_case(suffix) {
+                return Some(*at);
+            }
+        }
+        None
     }
 }
 
@@ -193,5 +205,18 @@ mod tests {
             writer.name(&Name::from_text(&text).unwrap(), true);
         }
         assert!(writer.remembered.len() <= MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn cve_2024_8508_names_are_compared_so_often_and_then_written_whole() {
+        let mut writer = Writer::new(b"\x07example\x00\x00\x01\x00\x01");
+        let name = Name::from_text("example").unwrap();
+        let mut grown = || {
+            let before = writer.len();
+            writer.name(&name, true);
+            writer.len() - before
+        };
+        assert!((0..MAX_COMPARISONS).all(|_| grown() == 2));
+        assert_eq!(grown(), 9);
     }
 }
