@@ -172,7 +172,7 @@ impl Apt {
              Dir::Etc \"{folder}/etc\";\nDir::Etc::sourcelist \"{folder}/etc/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
              Dir::Etc::netrc \"/etc/apt/auth.conf\";\nDir::Etc::netrcparts \"/etc/apt/auth.conf.d\";\n\
              Dir::State \"{folder}/state\";\nDir::State::status \"{folder}/state/status\";\nDir::Cache \"{folder}/cache\";\n\
-             Acquire::Languages \"none\";\nAPT::Update::Error-Mode \"any\";\n\
+             Acquire::Languages \"none\";\nAcquire::GzipIndexes \"true\";\nAPT::Update::Error-Mode \"any\";\n\
              // The folders belong to the user; apt's own uid has no way into them.\n\
              APT::Sandbox::User \"root\";\n"
         );

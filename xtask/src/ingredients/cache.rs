@@ -7,15 +7,16 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The cache folder, held by one process at a time.
+/// The cache folder. Packages in it never change, so reading needs no lock.
 pub struct Cache {
     root: PathBuf,
-    /// Dropping it lets the next process in.
-    _lock: File,
 }
 
+/// The right to change the cache; dropping it lets the next process in.
+pub struct Guard(#[allow(dead_code)] File);
+
 impl Cache {
-    /// Opens the user's cache; waits for another build that holds it.
+    /// Opens the user's cache.
     pub fn open() -> Result<Self> {
         Self::at(&default_folder()?)
     }
@@ -23,12 +24,17 @@ impl Cache {
     /// Opens a cache in a folder of one's own.
     pub fn at(root: &Path) -> Result<Self> {
         fs::create_dir_all(root.join("packages")).with_context(|| format!("creating the cache {}", root.display()))?;
-        let lock = File::create(root.join("lock"))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Waits for the right to change the cache.
+    pub fn lock(&self) -> Result<Guard> {
+        let lock = File::create(self.root.join("lock"))?;
         if lock.try_lock().is_err() {
-            crate::progress::line("Another build holds the package cache; waiting for it.");
+            crate::progress::line("Another build is fetching packages; waiting for it.");
             lock.lock()?;
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Guard(lock))
     }
 
     /// A folder inside the cache.

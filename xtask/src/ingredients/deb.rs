@@ -36,12 +36,14 @@ pub fn unpack(path: &Path, keep: impl Fn(&str) -> bool) -> Result<Files> {
     Ok(files)
 }
 
-/// Unpacks all files below a folder on disk, as `dpkg -x` would, without owners.
+/// Unpacks a package below a folder on disk, as `dpkg -x` would, without owners and without `usr/share`.
 pub fn unpack_to(path: &Path, folder: &Path) -> Result<()> {
-    with_data(path, |data| {
-        let mut archive = tar::Archive::new(data);
-        archive.set_preserve_ownerships(false);
-        archive.unpack(folder).with_context(|| format!("unpacking into {}", folder.display()))
+    each(path, |entry_path, entry| {
+        entry.set_preserve_mtime(false);
+        if !entry_path.starts_with("usr/share") {
+            entry.unpack_in(folder)?;
+        }
+        Ok(())
     })
 }
 

@@ -41,10 +41,17 @@ const FOLLOWED: [&str; 10] = [
 /// Fetches and unpacks the toolchain, or finds it unpacked.
 pub fn find(cache: &Cache, mirror: Option<&str>) -> Result<Toolchain> {
     let current = cache.folder("toolchain-debian");
-    if let Ok(name) = fs::read_to_string(current.join("current")) {
-        if let Ok(toolchain) = describe(&current.join(name.trim())) {
-            return Ok(toolchain);
-        }
+    let unpacked = || {
+        let name = fs::read_to_string(current.join("current")).ok()?;
+        describe(&current.join(name.trim())).ok()
+    };
+    if let Some(toolchain) = unpacked() {
+        return Ok(toolchain);
+    }
+    let _guard = cache.lock()?;
+    // Another build may have fetched it while we waited.
+    if let Some(toolchain) = unpacked() {
+        return Ok(toolchain);
     }
     let host = Host::find()?;
     let apt = host.apt(cache, &Mirror::find(mirror)?)?;
@@ -120,6 +127,7 @@ impl Host {
     fn collect(&self, apt: &Apt, compiler: Record, library: &str) -> Result<Vec<Record>> {
         let mut open = vec![
             ("gcc-aarch64-linux-gnu".to_owned(), self.architecture.clone(), None),
+            ("libc6-dev-arm64-cross".to_owned(), self.architecture.clone(), None),
             (library.to_owned(), self.architecture.clone(), Some(compiler.version.clone())),
             (library.to_owned(), "arm64".to_owned(), Some(compiler.version.clone())),
             (compiler.name.clone(), self.architecture.clone(), Some(compiler.version.clone())),

@@ -14,14 +14,14 @@ use std::path::Path;
 /// Sees to it that the cache holds every package of the lock.
 pub fn all(cache: &Cache, list: &[Wanted], lock: &Lock, mirror: Option<&str>) -> Result<()> {
     agree(list, lock)?;
-    let mut missing = Vec::new();
-    for locked in &lock.packages {
-        if !cache.holds(&locked.sha256)? {
-            missing.push(locked);
-        }
-    }
-    if missing.is_empty() {
+    if missing(cache, lock)?.is_empty() {
         progress::line("Packages: offline: everything from the cache.");
+        return Ok(());
+    }
+    let _guard = cache.lock()?;
+    // Another build may have fetched them while we waited.
+    let missing = missing(cache, lock)?;
+    if missing.is_empty() {
         return Ok(());
     }
     let apt = target_apt(cache, list, &Mirror::find(mirror)?)?;
@@ -29,6 +29,16 @@ pub fn all(cache: &Cache, list: &[Wanted], lock: &Lock, mirror: Option<&str>) ->
     apt.update()
         .with_context(|| format!("the cache lacks {}, and the mirror gives no package list", names.join(", ")))?;
     from_mirror(cache, &apt, &missing)
+}
+
+fn missing<'a>(cache: &Cache, lock: &'a Lock) -> Result<Vec<&'a Locked>> {
+    let mut missing = Vec::new();
+    for locked in &lock.packages {
+        if !cache.holds(&locked.sha256)? {
+            missing.push(locked);
+        }
+    }
+    Ok(missing)
 }
 
 /// apt for the target: arm64, whatever the host is.

@@ -46,7 +46,7 @@ enum Name {
 }
 
 impl Name {
-    fn from_to(&self) -> (&str, &str) {
+    fn names(&self) -> (&str, &str) {
         match self {
             Self::Same(name) => (name, name),
             Self::Renamed { from, to } => (from, to),
@@ -84,7 +84,7 @@ impl List {
     pub fn keeps(&self, package: &str, path: &str) -> bool {
         let Some((folder, file)) = path.rsplit_once('/') else { return false };
         let takes = self.take.iter().filter(|take| take.package == package && take.from == folder);
-        takes.flat_map(|take| &take.files).any(|name| name.from_to().0 == file)
+        takes.flat_map(|take| &take.files).any(|name| name.names().0 == file)
     }
 
     /// Lays the files out. `files` gives the unpacked files of a package.
@@ -93,7 +93,7 @@ impl List {
         for take in &self.take {
             let package = files(&take.package)
                 .with_context(|| format!("{LIST} takes from {}, which is not in image/packages.toml", take.package))?;
-            for (from, to) in take.files.iter().map(Name::from_to) {
+            for (from, to) in take.files.iter().map(Name::names) {
                 let path = format!("{}/{from}", take.from);
                 let content = package
                     .get(&path)

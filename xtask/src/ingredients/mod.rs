@@ -117,6 +117,7 @@ pub fn gather(options: &Options) -> Result<Ingredients> {
 /// The newest packages that the mirror has, for a new lock.
 pub fn newest(options: &Options) -> Result<Lock> {
     let cache = Cache::open()?;
+    let _guard = cache.lock()?;
     let list = wanted::read()?;
     let apt = fetch::target_apt(&cache, &list, &sources::Mirror::find(options.mirror.as_deref())?)?;
     apt.update()?;

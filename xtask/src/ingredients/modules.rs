@@ -32,6 +32,8 @@ pub struct List {
     before: BTreeMap<String, Vec<String>>,
     /// The same, after their user: they answer to its aliases.
     after: BTreeMap<String, Vec<String>>,
+    /// Buses on which a module is of use here, where it knows more of them.
+    only: BTreeMap<String, Vec<String>>,
     group: Vec<Group>,
 }
 
@@ -246,8 +248,12 @@ fn index(
         let users = list.after.iter().filter(|(_, names)| names.iter().any(|after| underscored(after) == *name));
         let users = users.filter_map(|(user, _)| taken.get(&underscored(user)));
         let mut found = 0;
-        for alias in users.chain([&taken[name]]).flat_map(|(info, _)| &info.aliases) {
-            if useful(list, alias) {
+        for (info, alias) in
+            users.chain([&taken[name]]).flat_map(|(info, _)| info.aliases.iter().map(move |a| (info, a)))
+        {
+            let buses = list.only.iter().find(|(limited, _)| underscored(limited) == info.name).map(|(_, buses)| buses);
+            let on_bus = buses.is_none_or(|buses| buses.iter().any(|bus| alias.starts_with(bus.as_str())));
+            if on_bus && useful(list, alias) {
                 ensure!(!alias.contains(char::is_whitespace), "{name} has an alias with a space in it: {alias}");
                 lines.insert(format!("alias {alias} {name}\n"));
                 found += 1;
@@ -315,11 +321,11 @@ mod tests {
                 "name=genet|depends=|alias=of:N*T*Cbrcm,genet|alias=of:N*T*Cother,genet|softdep=pre: sha",
             ),
             ("drivers/net/phy/broadcom.ko", "name=broadcom|depends="),
-            ("drivers/net/wifi.ko", "name=wifi|depends=|alias=sdio:c*v02D0d4324*"),
+            ("drivers/net/wifi.ko", "name=wifi|depends=|alias=sdio:c*v02D0d4324*|alias=usb:v1p1*"),
             ("drivers/net/wifi-cyw.ko", "name=wifi_cyw|depends="),
         ]);
         let list = list(
-            "before = { genet = ['broadcom'] }\nafter = { wifi = ['wifi-cyw'] }\n\
+            "before = { genet = ['broadcom'] }\nafter = { wifi = ['wifi-cyw'] }\nonly = { wifi = ['sdio:'] }\n\
              [[group]]\nreason = 'r'\nplace = ['root']\nload = ['ext4', 'crc-b']\nhardware = ['genet', 'wifi']\n",
         );
         let tree = Kernel::new(&files).unwrap().tree(&list, Place::Root).unwrap();
@@ -342,7 +348,8 @@ mod tests {
     #[test]
     fn a_module_that_is_gone_is_named() {
         let files = files(&[("fs/a.ko", "name=a|depends=")]);
-        let list = list("before = {}\nafter = {}\n[[group]]\nreason = 'r'\nplace = ['root']\nload = ['gone']\n");
+        let list =
+            list("before = {}\nafter = {}\nonly = {}\n[[group]]\nreason = 'r'\nplace = ['root']\nload = ['gone']\n");
         let error = Kernel::new(&files).unwrap().tree(&list, Place::Root).unwrap_err().to_string();
         assert!(error.contains("gone") && error.contains("modules.toml"), "{error}");
     }
@@ -350,7 +357,8 @@ mod tests {
     #[test]
     fn hardware_that_nothing_announces_is_refused() {
         let files = files(&[("fs/a.ko", "name=a|depends=|alias=fs-a")]);
-        let list = list("before = {}\nafter = {}\n[[group]]\nreason = 'r'\nplace = ['root']\nhardware = ['a']\n");
+        let list =
+            list("before = {}\nafter = {}\nonly = {}\n[[group]]\nreason = 'r'\nplace = ['root']\nhardware = ['a']\n");
         assert!(Kernel::new(&files).unwrap().tree(&list, Place::Root).is_err());
     }
 }

@@ -56,7 +56,8 @@ fn rustup() -> Result<Option<Toolchain>> {
     let Some(sysroot) = output(Command::new("rustc").args(["--print", "sysroot"])).map(PathBuf::from) else {
         return Ok(None);
     };
-    if !has_std(&sysroot) && !(add_target() && has_std(&sysroot)) {
+    let there = has_std(&sysroot) || add_target() && has_std(&sysroot);
+    if !there {
         return Ok(None);
     }
     let Some(version) = output(Command::new("rustc").arg("--version")) else { return Ok(None) };
