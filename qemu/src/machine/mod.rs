@@ -1,0 +1,5 @@
+//! todo
+/// m
+pub struct Machine;
+/// n
+pub struct Nics;

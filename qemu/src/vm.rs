@@ -1,0 +1,5 @@
+//! todo
+/// v
+pub struct Vm;
+/// c
+pub struct VmConfig;
