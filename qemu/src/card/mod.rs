@@ -134,7 +134,7 @@ impl Card {
     /// # Errors
     /// The bytes are no whole number of sectors, or the file can't be written.
     pub fn write_sectors(&self, first: u64, bytes: &[u8]) -> Result<()> {
-        ensure!(bytes.len() as u64 % SECTOR == 0, "{} bytes are no whole number of sectors", bytes.len());
+        ensure!((bytes.len() as u64).is_multiple_of(SECTOR), "{} bytes are no whole number of sectors", bytes.len());
         Ok(self.writable()?.write_all_at(bytes, first * SECTOR)?)
     }
 

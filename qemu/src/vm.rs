@@ -1,5 +1,0 @@
-//! todo
-/// v
-pub struct Vm;
-/// c
-pub struct VmConfig;
