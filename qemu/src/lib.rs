@@ -21,6 +21,7 @@ pub mod firmware;
 pub mod frames;
 pub mod lab;
 pub mod machine;
+pub mod tiny;
 pub mod vm;
 
 pub use card::Card;

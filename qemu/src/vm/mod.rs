@@ -78,6 +78,7 @@ struct Run {
     child: Child,
     qmp: Qmp,
     command: Vec<OsString>,
+    started: Instant,
 }
 
 impl Vm {
@@ -118,6 +119,14 @@ impl Vm {
     #[must_use]
     pub fn starts(&self) -> &[u8] {
         &self.starts
+    }
+
+    /// When the present QEMU was started; what the firmware stand-in did is before that.
+    ///
+    /// # Errors
+    /// The guest is off.
+    pub fn started(&self) -> Result<Instant> {
+        Ok(self.run.as_ref().context("the guest is off")?.started)
     }
 
     /// The command line of QEMU as one would type it.
@@ -269,6 +278,7 @@ impl Vm {
             qmp: &qmp,
         };
         let command = machine.arguments(&hardware, &handed);
+        let started = Instant::now();
         let mut child = spawn(&command, nics.descriptors().collect())?;
         let connected = listeners.iter().map(|listener| accept(listener, &mut child)).collect::<Result<Vec<_>>>();
         let run = connected.and_then(|streams| {
@@ -277,7 +287,7 @@ impl Vm {
             Qmp::new(qmp)
         });
         match run {
-            Ok(qmp) => Ok(Run { child, qmp, command }),
+            Ok(qmp) => Ok(Run { child, qmp, command, started }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
