@@ -93,7 +93,13 @@ impl Console {
         bytes.windows(text.len().max(1)).position(|window| window == text.as_bytes()).map(|at| mark + at)
     }
 
-    /// Everything from a mark on.
+    /// The bytes from a mark on.
+    #[must_use]
+    pub fn bytes(&self, mark: usize) -> Vec<u8> {
+        self.lock().bytes.get(mark..).unwrap_or_default().to_vec()
+    }
+
+    /// Everything from a mark on, as text.
     #[must_use]
     pub fn text(&self, mark: usize) -> String {
         let state = self.lock();

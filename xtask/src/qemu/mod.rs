@@ -12,7 +12,6 @@ use qemu::lab::{Client, Lab, Lease, Program, uplink};
 use qemu::machine::Net;
 use qemu::{Card, Machine, Nics, Vm, VmConfig};
 use std::fs;
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,6 +21,9 @@ use terminal::{Key, Terminal};
 /// The configuration that is put on the card when the user names none: QEMU's first interface is the LAN.
 const CONFIG: &str = "hostname = \"rpi1\"\ndomain = \"mydomain.net\"\n\n[uplink]\ninterface = \"eth1\"\n\n\
     [lan]\ninterface = \"eth0\"\naddress = \"10.0.0.1/24\"\n";
+
+/// Pause between two looks at keys and console.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How often the LAN client without root asks.
 const ASK: Duration = Duration::from_secs(1);
@@ -57,10 +59,6 @@ pub fn run(args: Args) -> Result<()> {
     let mut config = VmConfig::new(args.machine, card, sides.nics(), folder.path().join("console.txt"));
     config.memory_mib = args.memory;
     config.append.clone_from(&args.append);
-    config.tee = Some(Box::new(|bytes| {
-        let mut out = std::io::stdout();
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
-    }));
     println!(
         "{}\nLeave with Ctrl-A x. Ctrl-A b sends BREAK, Ctrl-A r pulls the plug and puts it in again.\n",
         sides.told()
@@ -90,15 +88,20 @@ pub fn prepare(image: &Path, config: Option<&Path>, folder: &Path) -> Result<Car
 
 /// Carries keys to the guest until the user or the guest ends it.
 fn session(vm: &mut Vm, sides: &mut Sides, terminal: &Terminal) -> Result<()> {
+    let mut shown = 0;
     loop {
-        match terminal.key(Duration::from_millis(50))? {
+        shown += terminal.show(&vm.console().bytes(shown))?;
+        match terminal.key(LOOK)? {
             Key::None => {}
             Key::Bytes(bytes) => vm.console().send(&bytes)?,
             Key::Leave => return Ok(()),
             Key::Break => vm.qmp()?.send_break()?,
             Key::PowerCut => vm.power_on()?,
         }
-        vm.poll()?;
+        if let Err(end) = vm.poll() {
+            terminal.show(&vm.console().bytes(shown))?;
+            return Err(end);
+        }
         if let Some(news) = sides.news()? {
             vm.console().note(&news);
         }

@@ -5,7 +5,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::cell::Cell;
-use std::io::{IsTerminal, Read, Stdin, stdin};
+use std::io::{IsTerminal, Read, Stdin, Write, stdin, stdout};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -55,6 +55,25 @@ impl Terminal {
             unsafe { sigaction(signal, &action) }?;
         }
         Ok(terminal)
+    }
+
+    /// Shows as much as the terminal takes without waiting, so that a stopped terminal (Ctrl-S) stops nothing else; tells
+    /// how many bytes that were.
+    pub fn show(&self, bytes: &[u8]) -> Result<usize> {
+        /// A terminal that is ready takes so many bytes at once.
+        const CHUNK: usize = 256;
+        let mut out = stdout();
+        let mut shown = 0;
+        for chunk in bytes.chunks(CHUNK) {
+            let mut set = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
+            if !matches!(poll(&mut set, PollTimeout::ZERO), Ok(1..)) {
+                break;
+            }
+            out.write_all(chunk)?;
+            out.flush()?;
+            shown += chunk.len();
+        }
+        Ok(shown)
     }
 
     /// What was typed within `timeout`.
