@@ -126,11 +126,16 @@ pub fn sweep() {
     for entry in fs::read_dir(NAMES).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if owner.is_some_and(|pid| !lives(pid)) {
             let _ = umount2(&entry.path(), MntFlags::MNT_DETACH);
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a process exists and is no zombie, which nobody may ever reap in a container.
+fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// A thread of its own, because a namespace belongs to a thread and must not leak into the caller's.
