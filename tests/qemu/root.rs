@@ -24,7 +24,8 @@ fn the_other_slot_serves(bed: &mut Bed) -> Result<()> {
     let tries = starts.iter().take_while(|partition| **partition == BOOT_A).count();
     ensure!(tries <= 4 && starts[tries..] == [BOOT_B], "the starts were {starts:?}");
     let said = bed.vm.console().text(0).to_lowercase();
-    for word in ["verity", "slot b"] {
+    // The kernel names the damaged block, PID 1 says what it does about it.
+    for word in ["verity", "changing to system b"] {
         ensure!(said.contains(word), "the console never says “{word}”");
     }
     Ok(())

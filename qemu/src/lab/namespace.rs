@@ -40,7 +40,7 @@ impl Namespace {
     /// # Errors
     /// The caller is not root, or the name is taken.
     pub fn new(name: &str) -> Result<Self> {
-        fs::create_dir_all(NAMES)?;
+        prepare_names()?;
         let name = format!("{PREFIX}{}-{name}", std::process::id());
         let mount_point = Path::new(NAMES).join(&name);
         File::create_new(&mount_point).with_context(|| format!("the namespace {name} exists"))?;
@@ -119,6 +119,20 @@ impl Drop for Inner {
         let _ = umount2(&self.mount, MntFlags::MNT_DETACH);
         let _ = fs::remove_file(&self.mount);
     }
+}
+
+/// Makes the folder of names a shared mount point, as `ip netns add` does when it comes first. If `ip` did it after us, it
+/// would cover our names with a second layer, and they could not be removed any more.
+fn prepare_names() -> Result<()> {
+    let (none, names) = (None::<&str>, Path::new(NAMES));
+    fs::create_dir_all(names)?;
+    let share = || mount(none, names, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none);
+    if share().is_err() {
+        mount(Some(names), names, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+            .and_then(|()| share())
+            .with_context(|| format!("can't prepare {NAMES}: are you root?"))?;
+    }
+    Ok(())
 }
 
 /// Removes namespaces of runs that were killed before they could clean up.
