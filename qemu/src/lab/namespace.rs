@@ -40,7 +40,7 @@ impl Namespace {
     /// # Errors
     /// The caller is not root, or the name is taken.
     pub fn new(name: &str) -> Result<Self> {
-        fs::create_dir_all(NAMES)?;
+        prepare_names()?;
         let name = format!("{PREFIX}{}-{name}", std::process::id());
         let mount_point = Path::new(NAMES).join(&name);
         File::create_new(&mount_point).with_context(|| format!("the namespace {name} exists"))?;
@@ -121,16 +121,35 @@ impl Drop for Inner {
     }
 }
 
+/// Makes the folder of names a shared mount point, as `ip netns add` does when it comes first. If `ip` did it after us, it
+/// would cover our names with a second layer, and they could not be removed any more.
+fn prepare_names() -> Result<()> {
+    let (none, names) = (None::<&str>, Path::new(NAMES));
+    fs::create_dir_all(names)?;
+    let share = || mount(none, names, none, MsFlags::MS_SHARED | MsFlags::MS_REC, none);
+    if share().is_err() {
+        mount(Some(names), names, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+            .and_then(|()| share())
+            .with_context(|| format!("can't prepare {NAMES}: are you root?"))?;
+    }
+    Ok(())
+}
+
 /// Removes namespaces of runs that were killed before they could clean up.
 pub fn sweep() {
     for entry in fs::read_dir(NAMES).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if owner.is_some_and(|pid| !lives(pid)) {
             let _ = umount2(&entry.path(), MntFlags::MNT_DETACH);
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a process exists and is no zombie, which nobody may ever reap in a container.
+fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// A thread of its own, because a namespace belongs to a thread and must not leak into the caller's.
