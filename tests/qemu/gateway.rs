@@ -73,7 +73,7 @@ fn the_internet(bed: &mut Bed, client: &Client) -> Result<()> {
     let answer = bed.eventually(client, &["dig", "+short", "+time=3", "+tries=1", uplink::NAME])?;
     ensure!(answer == uplink::WEB.to_string(), "{} is said to be {answer}", uplink::NAME);
     let page =
-        bed.eventually(client, &["busybox", "wget", "-q", "-T", "5", "-O", "-", &format!("http://{}/", uplink::NAME)])?;
+        bed.eventually(client, &["wget", "-q", "-T", "5", "-t", "1", "-O", "-", &format!("http://{}/", uplink::NAME)])?;
     ensure!(page == PAGE.trim(), "the page says “{page}”");
     let peers = bed.lab.uplink().web().peers();
     ensure!(!peers.is_empty() && peers.iter().all(|peer| peer.ip() == outside), "seen: {peers:?}, not {outside}");
