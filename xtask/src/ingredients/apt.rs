@@ -158,7 +158,7 @@ impl Apt {
                 format!("starting {program}: this build fetches Debian packages with the host's apt")
             })?;
         if !output.status.success() {
-            let words = args.first().copied().unwrap_or_default();
+            let words = args.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
             bail!("{program} {words} failed: {}", tail(&String::from_utf8_lossy(&output.stderr)));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
