@@ -211,7 +211,7 @@ impl System {
         }
     }
 
-    /// The gateway has been silent for too long, over all restarts: the machine is restarted. The watchdog does that,
+    /// The gateway has been silent or unsteady for too long, over all restarts: the machine is restarted. The watchdog does that,
     /// since it is not fed any more; where there is none, or it fails, we do.
     fn mourn(&mut self, now: Instant) -> Option<End> {
         if !self.supervisor.health().lost(now) {
@@ -222,7 +222,7 @@ impl System {
             Some(since) => since,
             None => {
                 self.duties.lost = Some(now);
-                self.say("The gateway program has not answered for a minute: the machine restarts.");
+                self.say("The gateway program does not stay alive: the machine restarts.");
                 if let Some(card) = &self.card {
                     counter::note(&card.disk.node(), card.words.slot, Reason::GatewayDead);
                 }
