@@ -164,11 +164,8 @@ impl System {
         self.duties.root = Root::Damaged;
         if let Some(card) = &self.card {
             counter::note(&card.disk.node(), card.words.slot, Reason::Damaged);
-            let name = card.words.slot.name();
-            self.say(&format!(
-                "System {name} is damaged: a part of it does not match its checksum. Restarting; after three such starts \
-                 the other system is used."
-            ));
+            let slot = card.words.slot;
+            self.say(&root_check::sentence(slot));
         }
     }
 
@@ -177,7 +174,7 @@ impl System {
         let Some(card) = &self.card else { return };
         if self.duties.root == Root::Unchecked && self.supervisor.health().steady(now) >= CHECK_AFTER {
             let (disk, words) = (card.disk.clone(), card.words.clone());
-            if self.start_job(Job::RootCheck, now, move |_| root_check::run(&disk, &words)) {
+            if self.start_job(Job::RootCheck, now, move |_| root_check::run_in_child(&disk, &words)) {
                 self.duties.root = Root::Checking;
             }
         } else if self.duties.root == Root::Sound && !self.duties.confirmed && self.supervisor.health().proved(now) {
@@ -214,7 +211,7 @@ impl System {
         }
     }
 
-    /// The gateway has been silent for too long, over all restarts: the machine is restarted. The watchdog does that,
+    /// The gateway has been silent or unsteady for too long, over all restarts: the machine is restarted. The watchdog does that,
     /// since it is not fed any more; where there is none, or it fails, we do.
     fn mourn(&mut self, now: Instant) -> Option<End> {
         if !self.supervisor.health().lost(now) {
@@ -225,7 +222,7 @@ impl System {
             Some(since) => since,
             None => {
                 self.duties.lost = Some(now);
-                self.say("The gateway program has not answered for a minute: the machine restarts.");
+                self.say("The gateway program does not stay alive: the machine restarts.");
                 if let Some(card) = &self.card {
                     counter::note(&card.disk.node(), card.words.slot, Reason::GatewayDead);
                 }

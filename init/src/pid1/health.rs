@@ -12,9 +12,15 @@ pub const STUCK: Duration = Duration::from_secs(20);
 /// Nothing heard for this long, over however many restarts: the machine itself is restarted.
 pub const LOST: Duration = Duration::from_secs(60);
 
+/// A run that has not proved to work after this long never will, even if the process keeps coming back for a while:
+/// the machine is restarted, which counts as a failed start. Fifteen times [`PROOF`].
+pub const PROOF_LIMIT: Duration = Duration::from_secs(300);
+
 /// What the heartbeats say.
 #[derive(Debug)]
 pub struct Health {
+    /// When waiting began; `None` once the system has proved to work.
+    unproved: Option<Instant>,
     /// The last beat; before the first one, the moment that waiting began.
     heard: Instant,
     /// Since when beats came without a gap.
@@ -26,7 +32,7 @@ pub struct Health {
 impl Health {
     /// Waiting begins.
     pub fn new(now: Instant) -> Self {
-        Self { heard: now, since: None, started: None }
+        Self { unproved: Some(now), heard: now, since: None, started: None }
     }
 
     /// A process was started.
@@ -48,6 +54,9 @@ impl Health {
         }
         self.since = self.since.or(Some(now));
         self.heard = now;
+        if self.proved(now) {
+            self.unproved = None;
+        }
     }
 
     /// Whether the running process is stuck and must be killed.
@@ -57,7 +66,8 @@ impl Health {
 
     /// Whether the machine should be restarted. Until then the watchdog is fed.
     pub fn lost(&self, now: Instant) -> bool {
-        now.since(self.heard) >= LOST
+        let unproved = self.unproved.is_some_and(|began| now.since(began) >= PROOF_LIMIT);
+        now.since(self.heard) >= LOST || unproved
     }
 
     /// For how long beats have come without a gap; zero if they do not come now.
@@ -116,5 +126,23 @@ mod tests {
         assert!(!health.stuck(at(69)) && !health.lost(at(59)) && health.lost(at(60)));
         health.handle_beat(at(60));
         assert!(!health.lost(at(119)) && health.lost(at(120)));
+    }
+
+    #[test]
+    fn a_process_that_keeps_dying_is_not_tried_for_ever() {
+        let mut health = Health::new(at(0));
+        for start in (0..300).step_by(10) {
+            health.handle_start(at(start));
+            health.handle_beat(at(start + 1));
+            health.handle_beat(at(start + 2));
+            assert!(!health.lost(at(start + 3)));
+            health.handle_death();
+        }
+        assert!(health.lost(at(300)));
+
+        let mut well = Health::new(at(0));
+        well.handle_start(at(0));
+        (1..400).for_each(|now| well.handle_beat(at(now)));
+        assert!(!well.lost(at(400)));
     }
 }

@@ -1,28 +1,44 @@
 //! Reads the whole root file system once after each start, before the start is confirmed: so a damaged block counts as
-//! a failed start even if no program ever touches it. It is read through a verity device of its own that fails a read
-//! instead of stopping the machine, so that we can say in plain words what is wrong and shut down in order.
+//! a failed start even if no program ever touches it. Stage one does the same before it goes on if the last start
+//! failed. It is read through a verity device of its own that fails a read instead of stopping the machine, so that we
+//! can say in plain words what is wrong and go down in order.
 
 use super::disk::Disk;
 use super::dm::{self, OnDamage};
-use gatepost_core::card::{VERITY_BLOCK_BYTES, cmdline::BootWords};
+use gatepost_core::card::{Slot, VERITY_BLOCK_BYTES, cmdline::BootWords};
+use gatepost_core::slots::MAX_STARTS;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 
-/// The child's exit status: every block is sound.
+/// Verdict, and exit status of the child that checks: every block is sound.
 pub const SOUND: u8 = 0;
 /// A block could not be read or does not match its checksum.
 pub const DAMAGED: u8 = 1;
 /// The check could not be made.
 pub const UNKNOWN: u8 = 2;
 
+/// What is said about a damaged system.
+pub fn sentence(slot: Slot) -> String {
+    format!(
+        "System {} is damaged: a part of it does not match its checksum. Restarting; after {MAX_STARTS} failed starts the \
+         other system is used.",
+        slot.name()
+    )
+}
+
 const NAME: &str = "gatepost-check";
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// The work of the child.
-pub fn run(disk: &Disk, words: &BootWords) -> u8 {
-    // SAFETY: changes only the priority of this process; nobody waits for it.
+/// The work of the child: the check, at the lowest priority.
+pub fn run_in_child(disk: &Disk, words: &BootWords) -> u8 {
+    // SAFETY: changes only the priority of this process, for which nobody waits.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+    run(disk, words)
+}
+
+/// Checks the root of the slot that `words` describe.
+pub fn run(disk: &Disk, words: &BootWords) -> u8 {
     let Some(partition) = disk.partition(words.slot.root_partition()) else { return UNKNOWN };
     let Ok(node) = dm::open_verity(NAME, &partition.device, &words.verity, OnDamage::Fail) else { return UNKNOWN };
     let total = words.verity.data_blocks.saturating_mul(VERITY_BLOCK_BYTES);

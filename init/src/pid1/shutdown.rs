@@ -29,7 +29,11 @@ pub fn run(system: &mut System, end: End) {
     mounts::unmount(config_partition::POINT);
     if let Some(mut watchdog) = system.watchdog.take() {
         match end {
-            End::Restart => watchdog.feed(),
+            End::Restart => {
+                watchdog.feed();
+                // Closing it without the magic letter would make the kernel complain on the screen.
+                let _ = watchdog.hand_over();
+            }
             End::PowerOff => watchdog.disarm(),
         }
     }

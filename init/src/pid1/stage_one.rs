@@ -10,7 +10,7 @@ use super::machine::{self, End};
 use super::selector::{self, Access};
 use super::uevent::{Received, Uevents};
 use super::watchdog::Watchdog;
-use super::{STAGE_TWO, counter, files, mounts, switch_root};
+use super::{STAGE_TWO, counter, files, mounts, root_check, switch_root};
 use anyhow::{Context, bail};
 use gatepost_core::card::{self, Slot, cmdline::BootWords};
 use gatepost_core::slots::{Counter, MAX_STARTS, Reason, Verdict};
@@ -36,7 +36,7 @@ pub fn run() {
     for part in &mounts::KERNEL {
         let _ = part.mount();
     }
-    let mut start = Start { consoles: Consoles::open(), watchdog: None, card: None };
+    let mut start = Start { consoles: Consoles::open(), watchdog: None, card: None, suspicious: false };
     if let Err(error) = start.steps() {
         start.fail(&error);
     }
@@ -48,6 +48,8 @@ struct Start {
     watchdog: Option<Watchdog>,
     /// Known once the card is found.
     card: Option<(Disk, Slot)>,
+    /// The last start failed: look at the root before using it, since there is time now and something to find.
+    suspicious: bool,
 }
 
 impl Start {
@@ -70,6 +72,12 @@ impl Start {
         if let Verdict::SwitchTo(other) = self.count(&disk, words.slot)
             && self.switch(&disk, &index, words.slot, other)
         {
+            return Ok(());
+        }
+        if self.suspicious && root_check::run(&disk, &words) == root_check::DAMAGED {
+            counter::note(&disk.node(), words.slot, Reason::Damaged);
+            self.consoles.say(&root_check::sentence(words.slot));
+            self.pause();
             return Ok(());
         }
         let node = dm::open_verity("gatepost-root", &root.device, &words.verity, OnDamage::Panic)
@@ -129,6 +137,7 @@ impl Start {
         let counted = counter::update(&disk.node(), |counter| (true, (counter.start(slot), *counter)));
         match counted {
             Ok((verdict, counter)) => {
+                self.suspicious = counter.slot(slot).starts > 1;
                 self.tell(&counter, slot, verdict);
                 verdict
             }
@@ -196,7 +205,15 @@ impl Start {
             counter::note(&disk.node(), *slot, Reason::NoRoot);
         }
         self.consoles.say(&format!("This system cannot be started: {error:#}. Restarting."));
+        self.pause();
+    }
+
+    /// Leaves the last line on the screen for a while.
+    fn pause(&mut self) {
         self.consoles.drain(READING_TIME);
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.feed();
+        }
         std::thread::sleep(READING_TIME);
     }
 }
