@@ -99,7 +99,8 @@ impl Client {
     /// It is not installed.
     pub fn start_udhcpc(&self, hostname: &str) -> Result<Program> {
         let mut command = self.command("busybox");
-        command.args(["udhcpc", "-f", "-i", "eth0", "-t", "5", "-T", "1", "-A", "1"]);
+        // -C: known by its hardware address, so that a message of our own can speak for it.
+        command.args(["udhcpc", "-f", "-C", "-i", "eth0", "-t", "5", "-T", "1", "-A", "1"]);
         command.arg("-s").arg(self.folder.join("udhcpc.sh"));
         command.arg("-x").arg(format!("hostname:{hostname}"));
         command.env("GATEPOST_CLIENT", &self.folder);

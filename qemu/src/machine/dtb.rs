@@ -30,19 +30,18 @@ const ABSENT_ON_RASPI4B: &[&str] = &[
 /// Supplies of the SD slots hang on the firmware's GPIO expander, which QEMU does not answer for.
 const SUPPLIES: &[&str] = &["mmc-pwrseq", "vmmc-supply", "vqmmc-supply"];
 
-/// The device tree as the firmware hands it over: `/chosen/bootloader/{partition,tryboot}` (big-endian 32 bit,
-/// `config_txt/autoboot.adoc`) and 64 bytes of `rng-seed`; for raspi4b also without what QEMU lacks.
+/// The device tree as the firmware hands it over, with 64 bytes of `rng-seed`; for raspi4b also without what QEMU lacks.
+///
+/// Two things that the real firmware adds are left out: `/system/linux,revision` and `/chosen/bootloader`. By their
+/// absence PID 1 knows an emulated Pi, whose watchdog resets at once when it is armed.
 ///
 /// # Errors
 /// The bytes are no device tree.
-pub fn handover(dtb: &[u8], machine: Machine, partition: u8, tryboot: bool, seed: &[u8; 64]) -> Result<Vec<u8>> {
+pub fn handover(dtb: &[u8], machine: Machine, seed: &[u8; 64]) -> Result<Vec<u8>> {
     let fdt = Fdt::new(dtb).map_err(|error| anyhow!("the device tree is damaged: {error}"))?;
     let mut tree = DeviceTree::from_fdt(&fdt);
     let chosen = child(&mut tree.root, "chosen")?;
     set(chosen, "rng-seed", seed)?;
-    let bootloader = child(chosen, "bootloader")?;
-    set(bootloader, "partition", &u32::from(partition).to_be_bytes())?;
-    set(bootloader, "tryboot", &u32::from(tryboot).to_be_bytes())?;
     if machine == Machine::Raspi4b {
         for_raspi4b(&mut tree.root)?;
     }
@@ -110,21 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn the_firmware_says_where_it_started_from() {
-        let dtb = handover(&tree(), Machine::Raspi3b, 3, true, &[7; 64]).unwrap();
-        assert_eq!(value(&dtb, "/chosen/bootloader", "partition").unwrap(), [0, 0, 0, 3]);
-        assert_eq!(value(&dtb, "/chosen/bootloader", "tryboot").unwrap(), [0, 0, 0, 1]);
+    fn the_tree_has_a_seed_and_looks_emulated() {
+        let dtb = handover(&tree(), Machine::Raspi3b, &[7; 64]).unwrap();
+        assert!(DeviceTree::from_fdt(&Fdt::new(&dtb).unwrap()).find_node("/chosen/bootloader").is_none());
         assert_eq!(value(&dtb, "/chosen", "rng-seed").unwrap(), [7; 64]);
         assert_eq!(value(&dtb, "/soc/usb@3", "dr_mode").unwrap(), b"otg\0", "only raspi4b is patched");
     }
 
     #[test]
     fn what_raspi4b_lacks_is_taken_out() {
-        let dtb = handover(&tree(), Machine::Raspi4b, 2, false, &[0; 64]).unwrap();
+        let dtb = handover(&tree(), Machine::Raspi4b, &[0; 64]).unwrap();
         assert_eq!(value(&dtb, "/soc/interrupt-controller@1", "status").unwrap(), b"disabled\0");
         assert_eq!(value(&dtb, "/soc/mmc@2", "vqmmc-supply"), None);
         assert_eq!(value(&dtb, "/soc/mmc@2", "compatible").unwrap(), b"brcm,bcm2711-emmc2\0");
         assert_eq!(value(&dtb, "/soc/usb@3", "dr_mode").unwrap(), b"host\0");
-        assert!(handover(b"no tree", Machine::Raspi3b, 2, false, &[0; 64]).is_err());
+        assert!(handover(b"no tree", Machine::Raspi3b, &[0; 64]).is_err());
     }
 }

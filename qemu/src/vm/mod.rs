@@ -259,7 +259,7 @@ impl Vm {
             fs::write(file("initramfs"), bytes)?;
         }
         let machine = self.config.machine;
-        fs::write(file("dtb"), handover(&boot.dtb.bytes, machine, boot.partition, false, &seed()?)?)?;
+        fs::write(file("dtb"), handover(&boot.dtb.bytes, machine, &seed()?)?)?;
         let cmdline = format!("{} {}", boot.cmdline, self.config.append);
         let nics = &self.config.nics;
         let hardware = Hardware {
