@@ -2,7 +2,7 @@
 
 use crate::bed::{BOOT, Bed, CONFIG, Plan, SOON, test};
 use crate::storm::Storm;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use qemu::lab::{finish, run};
 use qemu::{Card, Machine};
 use std::path::Path;
