@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn only_tests_count_as_tests() {
-        let source = "fn helper() {}\n#[test]\nfn one() {}\nfn two() {}\n    #[test]\n    // why\n    fn three(x: u8) {}\n";
+        let source =
+            "fn helper() {}\n#[test]\nfn one() {}\nfn two() {}\n    #[test]\n    // why\n    fn three(x: u8) {}\n";
         assert_eq!(tests_in(source), ["one", "three"]);
     }
 
