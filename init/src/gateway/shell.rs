@@ -4,6 +4,7 @@ use super::args::Args;
 use super::disk::{Disk, Job};
 use super::entropy::KernelEntropy;
 use super::event::{self, Event, EventSender};
+use super::facts::Facts;
 use super::heartbeat::{self, Heartbeat};
 use super::lan::Lan;
 use super::netlink::{Monitor, Network};
@@ -38,10 +39,11 @@ struct Shell {
     lan: Option<Lan>,
     uplink: Option<UplinkDhcp>,
     heartbeat: Heartbeat,
+    facts: Facts,
 }
 
 /// Runs the gateway until the process ends.
-pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<()> {
+pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
     control::open(&args.control, events.clone()).with_context(|| format!("open {}", args.control.display()))?;
@@ -54,6 +56,7 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
         lan: None,
         uplink: None,
         heartbeat,
+        facts,
         events,
     };
     let mut beat = tokio::time::interval(heartbeat::INTERVAL);
@@ -150,8 +153,12 @@ impl Shell {
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::Control { question, answer } => {
+                let mut text = self.gateway.answer(&question, now);
+                if question == "status" {
+                    text += &self.facts.lines(self.network.fast_path());
+                }
                 // Whoever asked may be gone by now.
-                let _ = answer.send(self.gateway.answer(&question, now));
+                let _ = answer.send(text);
             }
         }
     }
