@@ -91,7 +91,8 @@ pub fn gather(options: &Options) -> Result<Ingredients> {
     let step = progress::step("Choosing kernel modules and firmware");
     let modules = modules::List::read()?;
     let all = modules::Kernel::new(kernel_files)?;
-    let initramfs_modules = all.tree(&modules, Place::Initramfs)?;
+    let mut initramfs_modules = all.tree(&modules, Place::Initramfs)?;
+    initramfs_modules.overlay(all.tree(&modules, Place::Ahead)?);
     let root_modules = all.tree(&modules, Place::Root)?;
     let trees = firmware.lay_out(files)?;
     let count = |tree: &Tree| tree.iter().filter(|(path, _)| path.ends_with(".ko")).count();
