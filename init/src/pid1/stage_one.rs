@@ -22,6 +22,8 @@ use std::os::fd::AsFd;
 
 /// How long a card may take to appear: slow cards take three seconds, card readers on USB ten.
 const CARD_LIMIT: Duration = Duration::from_secs(30);
+/// How long to wait for drivers that are not needed for the root; one that hangs in the kernel must not stop the rest.
+const AHEAD_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long the reason of a failure stays on the screen.
 const READING_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 /// Longest kernel command line (arm64: 2048).
@@ -64,7 +66,12 @@ impl Start {
         // First what the index names, of that the watchdog's driver first: on the Pi no restart is possible without it.
         let missing = loader::coldplug(&index, index.load());
         self.watchdog = Watchdog::open();
-        let ahead = std::thread::Builder::new().spawn(load_ahead);
+        let (done, ahead) = std::sync::mpsc::channel();
+        // Without the thread the channel closes, and nothing is waited for.
+        let _ = std::thread::Builder::new().spawn(move || {
+            load_ahead();
+            done.send(())
+        });
 
         let (disk, root) = self.find_card(&words, &index, &uevents).with_context(|| match missing.as_slice() {
             [] => "no further hints".to_owned(),
@@ -93,7 +100,7 @@ impl Start {
         drop(loader);
         machine::mark("root mounted");
         // Its files are about to go.
-        let _ = ahead.map(std::thread::JoinHandle::join);
+        let _ = ahead.recv_timeout(AHEAD_LIMIT);
         machine::mark("modules ahead loaded");
         switch_root::to(NEW_ROOT)?;
         self.hand_over()
