@@ -10,6 +10,7 @@ mod dns_tcp;
 mod dns_udp;
 mod entropy;
 mod event;
+mod facts;
 mod heartbeat;
 mod lan;
 mod lan_dhcp;
@@ -38,6 +39,9 @@ const MAX_RECORD: u64 = 64 * 1024;
 /// Where the uplink's last lease is kept, in the state folder.
 const UPLINK_RECORD: &str = "uplink.lease";
 
+/// The host name for PID 1, in the run folder.
+const HOST_NAME: &str = "hostname";
+
 /// `gatepost gateway …`: runs until it is ended from outside.
 pub fn main(words: impl Iterator<Item = String>) -> ExitCode {
     let result = Args::parse(words).map_err(anyhow::Error::msg).and_then(|args| run(&args));
@@ -56,13 +60,18 @@ fn run(args: &Args) -> Result<()> {
     let loaded = config_file::load(&args.config, &args.state);
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
+    let facts = facts::Facts::open(run_folder);
     for missing in sandbox::enter(&[&args.state, run_folder, user_folder]) {
         say(&format!("This kernel can't confine the gateway fully: {missing}."));
+    }
+    // PID 1 sets the kernel's host name; only it may.
+    if let Err(error) = std::fs::write(run_folder.join(HOST_NAME), &loaded.config.hostname) {
+        eprintln!("The host name can't be handed on: {error}.");
     }
     let gateway = start(args, loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, shell::run(args, gateway, heartbeat))
+    local.block_on(&runtime, shell::run(args, gateway, heartbeat, facts))
 }
 
 fn start(args: &Args, loaded: Loaded) -> Gateway {

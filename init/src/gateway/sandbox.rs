@@ -100,6 +100,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_ppoll,
+    libc::SYS_pread64,
     libc::SYS_prctl,
     libc::SYS_prlimit64,
     libc::SYS_read,

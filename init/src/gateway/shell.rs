@@ -4,6 +4,7 @@ use super::args::Args;
 use super::disk::{Disk, Job};
 use super::entropy::KernelEntropy;
 use super::event::{self, Event, EventSender};
+use super::facts::Facts;
 use super::heartbeat::{self, Heartbeat};
 use super::lan::Lan;
 use super::netlink::{Monitor, Network};
@@ -44,10 +45,11 @@ struct Shell {
     /// Where the core wants to listen on the uplink, whether the sockets could be opened or not.
     uplink_place: Option<(u32, MacAddr)>,
     heartbeat: Heartbeat,
+    facts: Facts,
 }
 
 /// Runs the gateway until the process ends.
-pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<()> {
+pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
     control::open(&args.control, events.clone()).with_context(|| format!("open {}", args.control.display()))?;
@@ -61,6 +63,7 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
         uplink: None,
         uplink_place: None,
         heartbeat,
+        facts,
         events,
     };
     let mut beat = tokio::time::interval(heartbeat::INTERVAL);
@@ -162,8 +165,12 @@ impl Shell {
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::Control { question, answer } => {
+                let mut text = self.gateway.answer(&question, now);
+                if question == "status" {
+                    text += &self.facts.lines(self.network.fast_path());
+                }
                 // Whoever asked may be gone by now.
-                let _ = answer.send(self.gateway.answer(&question, now));
+                let _ = answer.send(text);
             }
         }
     }
