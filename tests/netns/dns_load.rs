@@ -174,6 +174,8 @@ fn clients_that_leave_early_cost_nothing() {
         }
     });
     assert!(talk.join().unwrap(), "{}", world.known());
+    let resident = world.resident_kib();
+    assert!(resident < 64 * 1024, "{resident} KiB, debug build or not");
 }
 
 #[test]

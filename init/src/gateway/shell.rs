@@ -12,7 +12,7 @@ use super::say::say;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::{UPLINK_RECORD, clock, control};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway};
@@ -32,6 +32,10 @@ const MAX_SLEEP: Duration = Duration::from_secs(60);
 /// The shortest: a deadline that stays in the past must not keep the processor busy.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 
+/// How often in a row the kernel's state may be unreadable; then the process ends, and another one opens its sockets
+/// anew. The pauses between them add up to some ten seconds.
+const MAX_BLIND: u32 = 7;
+
 /// Everything that acts.
 struct Shell {
     gateway: Gateway,
@@ -44,6 +48,8 @@ struct Shell {
     uplink: Option<UplinkDhcp>,
     /// Where the core wants to listen on the uplink, whether the sockets could be opened or not.
     uplink_place: Option<(u32, MacAddr)>,
+    /// How often in a row the kernel's state could not be read.
+    blind: u32,
     heartbeat: Heartbeat,
     facts: Facts,
 }
@@ -52,7 +58,9 @@ struct Shell {
 pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
-    control::open(&args.control, events.clone()).with_context(|| format!("open {}", args.control.display()))?;
+    if let Err(error) = control::open(&args.control, events.clone()) {
+        say(&format!("Nobody can ask for the status: {} can't be opened: {error}.", args.control.display()));
+    }
     let mut shell = Shell {
         gateway,
         entropy: KernelEntropy::new(),
@@ -62,6 +70,7 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Fac
         lan: None,
         uplink: None,
         uplink_place: None,
+        blind: 0,
         heartbeat,
         facts,
         events,
@@ -76,6 +85,7 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Fac
             shell.gateway.handle_timeout(clock::now(), clock::wall(), &mut shell.entropy);
             shell.act().await;
         }
+        ensure!(shell.blind < MAX_BLIND, "the network's state can't be read");
         let sleep = shell.sleep().max(MIN_SLEEP);
         let Shell { gateway, entropy, lan, .. } = &mut shell;
         let (dhcp, udp, tcp) = match lan {
@@ -202,9 +212,11 @@ impl Shell {
         let snapshot = self.network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
         match snapshot {
             Ok(snapshot) => {
+                self.blind = 0;
                 self.gateway.handle_kernel(snapshot, clock::now(), clock::wall(), &mut self.entropy);
             }
             Err(error) => {
+                self.blind += 1;
                 let why = format!("Could not read the network's state: {error:#}.");
                 self.gateway.handle_look_failed(&why, clock::now());
             }
