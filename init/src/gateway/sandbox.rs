@@ -95,6 +95,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mprotect,
     libc::SYS_mremap,
     libc::SYS_munmap,
+    // What musl sleeps with.
+    libc::SYS_nanosleep,
     libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_ppoll,
@@ -127,6 +129,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_socketpair,
     libc::SYS_statx,
     libc::SYS_tgkill,
+    // What musl aborts with.
+    libc::SYS_tkill,
     libc::SYS_unlinkat,
     libc::SYS_write,
     libc::SYS_writev,
