@@ -49,6 +49,10 @@ struct Bed {
     asked: Vec<u8>,
     open: Vec<Open>,
     probing: Option<Ipv4Addr>,
+    /// Messages of the DHCP server, leases that the client reported, answers from upstream: proof that each way was gone.
+    lan_messages: u64,
+    uplink_leases: u64,
+    dns_answers: u64,
 }
 
 fn link(name: &str, index: u32) -> PresentLink {
@@ -93,6 +97,9 @@ impl Bed {
             asked: vec![],
             open: vec![],
             probing: None,
+            lan_messages: 0,
+            uplink_leases: 0,
+            dns_answers: 0,
         }
     }
 
@@ -124,7 +131,10 @@ impl Bed {
                 }
                 Action::UplinkDhcp(other) => panic!("not for the shell: {other:?}"),
                 Action::Dns(action) => sent += self.dns(action),
-                Action::RememberUplink(record) => self.record = record,
+                Action::RememberUplink(record) => {
+                    self.uplink_leases += u64::from(!record.is_empty());
+                    self.record = record;
+                }
                 Action::Say(line) => assert!(line.is_ascii() && line.len() <= 200, "{line}"),
             }
         }
@@ -135,6 +145,7 @@ impl Bed {
         match action {
             LanAction::Send { payload, .. } => {
                 self.heard.note(&payload);
+                self.lan_messages += 1;
                 return 1;
             }
             LanAction::Append { sequence, bytes } => {
@@ -156,7 +167,10 @@ impl Bed {
                 self.open.push((key, server, payload));
             }
             DnsAction::Close { key } => self.open.retain(|open| open.0 != key),
-            DnsAction::Answer { .. } => return 1,
+            DnsAction::Answer { payload, .. } => {
+                self.dns_answers += u64::from(matches!(payload[3] & 15, 0 | 3));
+                return 1;
+            }
             DnsAction::Note(note) => panic!("not for the shell: {note:?}"),
         }
         0
@@ -221,7 +235,7 @@ impl Bed {
             140..180 => self.reply(stream),
             180..197 => self.gateway.handle_leases_stored(self.written, self.now),
             197 => self.trouble(stream),
-            198 if stream.one_in(10) => self.change_cables(stream),
+            198 if stream.one_in(100) => self.change_cables(stream),
             _ => {
                 let question = stream.pick(&["status", "leases", "names", "log", "", "x"]);
                 assert!(self.gateway.answer(question, self.now).len() < 1 << 20);
@@ -285,7 +299,7 @@ impl Bed {
 
     /// The disk fails, or the whole process does and starts anew with what is on the disk.
     fn trouble(&mut self, stream: &mut Mutator) {
-        if !stream.one_in(20) {
+        if !stream.one_in(100) {
             return self.gateway.handle_disk_failure("The card is worn out.", self.now);
         }
         let record = stream.bend(&self.record).clone();
@@ -297,14 +311,14 @@ impl Bed {
     }
 
     fn change_cables(&mut self, stream: &mut Mutator) {
-        match stream.below(4) {
+        match stream.below(6) {
             // The USB adapter is pulled, or comes back as another device.
             0 => {
                 self.kernel.links.retain(|link| link.name != "eth1");
                 self.kernel.state.links.remove("eth1");
                 self.kernel.state.routes.clear();
             }
-            1 => {
+            1..4 => {
                 let old = std::mem::replace(&mut self.kernel, kernel());
                 self.kernel.state.filter = old.state.filter;
                 self.kernel.state.links.extend(old.state.links.into_iter().filter(|(name, _)| name == "eth0"));
@@ -334,4 +348,6 @@ fn gateway() {
     bed.look();
     bed.act(&mut stream);
     fuzz("gateway", 2 * MILLION, stream, |stream| bed.step(stream));
+    let ways = [bed.lan_messages, bed.uplink_leases, bed.dns_answers];
+    assert!(ways.iter().all(|count| *count > 0), "a part of the gateway was never reached: {ways:?}");
 }
