@@ -80,7 +80,8 @@ fn boot_counter() {
 
 #[test]
 fn command_line() {
-    let good = format!("console=tty0 gatepost.slot=a gatepost.disk=1a2b3c4d gatepost.verity=1000,{0},{0}", "ab".repeat(32));
+    let good =
+        format!("console=tty0 gatepost.slot=a gatepost.disk=1a2b3c4d gatepost.verity=1000,{0},{0}", "ab".repeat(32));
     let words: [&[u8]; 6] = [b"gatepost.slot=b ", b"=", b",", b" ", b"-", b"18446744073709551616"];
     decode("command line", 5 * MILLION, stream("command line", vec![good.into()], 1024).with_words(&words), |bytes| {
         let text = String::from_utf8_lossy(bytes);
@@ -103,5 +104,7 @@ fn slot_selector() {
 fn boot_sector() {
     let mut sector = vec![7; 512];
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
-    decode("boot sector", 5 * MILLION, stream("boot sector", vec![sector], 600), |bytes| mbr_signature(bytes).is_some());
+    decode("boot sector", 5 * MILLION, stream("boot sector", vec![sector], 600), |bytes| {
+        mbr_signature(bytes).is_some()
+    });
 }

@@ -4,7 +4,7 @@ use crate::traffic::dhcp;
 use crate::{MILLION, fuzz, stream};
 use gatepost_core::dhcp_client::{Action, Client, Identity};
 use gatepost_core::entropy::SeededEntropy;
-use gatepost_core::net::MacAddr;
+use gatepost_core::net::{Ipv4Net, MacAddr};
 use gatepost_core::time::{Duration, Instant, WallTime};
 use std::collections::BTreeSet;
 use tests::mutate::Mutator;
@@ -19,6 +19,8 @@ struct Bed {
     /// The last message that the client sent.
     asked: Vec<u8>,
     record: Vec<u8>,
+    /// The address that the shell was told to use.
+    in_use: Option<Ipv4Net>,
     seen: BTreeSet<&'static str>,
 }
 
@@ -32,7 +34,7 @@ impl Bed {
         let mut entropy = SeededEntropy::new(51);
         let mut client = Client::new(identity(), None, WallTime(0), now);
         client.handle_link(true, now, &mut entropy);
-        Self { client, entropy, now, asked: vec![], record: vec![], seen: BTreeSet::new() }
+        Self { client, entropy, now, asked: vec![], record: vec![], in_use: None, seen: BTreeSet::new() }
     }
 
     fn wall(&self) -> WallTime {
@@ -53,13 +55,16 @@ impl Bed {
                 Action::Probe(_) => self.client.handle_probe_done(self.now, &mut self.entropy),
                 Action::Bound(lease) => {
                     assert!(lease.address.is_host(lease.address.address()) && lease.address.prefix() >= 8);
-                    bound = true;
+                    (bound, self.in_use) = (true, Some(lease.address));
                 }
                 Action::Remember(record) => self.record = record,
                 Action::Forget => self.record.clear(),
-                Action::Lost { .. } => assert!(self.client.lease().is_none() || bound, "lost, yet in use"),
+                Action::Lost { address, .. } => {
+                    assert_eq!(self.in_use.take().map(Ipv4Net::address), Some(address), "only what is in use is lost");
+                }
             }
         }
+        assert_eq!(self.client.lease().map(|lease| lease.address), self.in_use);
         self.seen.insert(self.client.doing());
         bound
     }
@@ -104,7 +109,7 @@ impl Bed {
 
     /// A new process finds the record as the card gives it back, and perhaps the address in the kernel.
     fn restart(&mut self, stream: &mut Mutator) {
-        let in_use = self.client.lease().map(|lease| lease.address);
+        let in_use = self.in_use.take();
         let record = stream.bend(&self.record).clone();
         self.client = Client::new(identity(), Some(&record), self.wall(), self.now);
         if let Some(address) = in_use.filter(|_| stream.one_in(2)) {

@@ -63,7 +63,8 @@ impl Bed {
                     self.open.push(Open { key, server, payload });
                 }
                 Action::Close { key } => {
-                    let at = self.open.iter().position(|open| open.key == key).expect("closed once, after it was opened");
+                    let at =
+                        self.open.iter().position(|open| open.key == key).expect("closed once, after it was opened");
                     self.open.swap_remove(at);
                 }
                 Action::Answer { payload, client } => {
@@ -158,7 +159,8 @@ fn is_good(answer: &[u8]) -> bool {
 
 #[test]
 fn dns_queries() {
-    let words: [&[u8]; 5] = [&[0xc0, 12], &[63], &[0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0], b"\x04home\x04arpa\0", &[0, 255]];
+    let words: [&[u8]; 5] =
+        [&[0xc0, 12], &[63], &[0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0], b"\x04home\x04arpa\0", &[0, 255]];
     let stream = stream("dns queries", vec![], 1400).with_words(&words);
     let mut bed = Bed::new();
     fuzz("dns queries", 5 * MILLION, stream, |stream| {

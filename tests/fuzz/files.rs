@@ -43,8 +43,22 @@ const SHORT: &str = "[uplink]\ninterface = \"eth1\"\n[lan]\naddress = \"10.0.0.1
 #[test]
 fn config() {
     let words: [&[u8]; 16] = [
-        b"\"", b"\n", b"[[host]]\n", b"[lan]\n", b"\"\"\"", b"'", b" = ", b"{", b"[", b"#", b"\xef\xbb\xbf", b"\0", b"-",
-        b"address = \"10.0.0.1/8\"\n", b"99999999999999999999", b"\xc3\xa4",
+        b"\"",
+        b"\n",
+        b"[[host]]\n",
+        b"[lan]\n",
+        b"\"\"\"",
+        b"'",
+        b" = ",
+        b"{",
+        b"[",
+        b"#",
+        b"\xef\xbb\xbf",
+        b"\0",
+        b"-",
+        b"address = \"10.0.0.1/8\"\n",
+        b"99999999999999999999",
+        b"\xc3\xa4",
     ];
     let seeds = vec![FULL.into(), SHORT.into(), b"hostname = \"a\"\n".to_vec(), Vec::new()];
     decode("config", MILLION / 2, stream("config", seeds, 2048).with_words(&words), |file| match config::parse(file) {
@@ -84,7 +98,8 @@ fn leases() -> Vec<(u8, Vec<u8>)> {
             }
         }
     }
-    let records: Vec<_> = journal::replay(&written).unwrap().map(|record| (record.kind, record.payload.to_vec())).collect();
+    let records: Vec<_> =
+        journal::replay(&written).unwrap().map(|record| (record.kind, record.payload.to_vec())).collect();
     assert!(records.iter().filter(|(kind, _)| *kind == 1).count() >= 3, "three leases: {records:?}");
     records
 }

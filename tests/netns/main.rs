@@ -6,6 +6,7 @@
 mod bad_config;
 mod clients;
 mod firewall;
+mod flood;
 mod names;
 mod restart;
 mod world;

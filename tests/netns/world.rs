@@ -205,11 +205,19 @@ impl World {
         running.0.wait().expect("it ended");
     }
 
-    /// Resident memory of the gateway process, in KiB.
-    pub fn resident_kib(&self) -> u64 {
+    /// The gateway process's number. Panics when it has ended.
+    pub fn gateway_id(&mut self) -> u32 {
+        let running = self.gateway.as_mut().expect("a gateway runs");
+        let ended = running.0.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "the gateway has ended: {ended:?}");
+        running.0.id()
+    }
+
+    /// Memory that the gateway process holds, in KiB: heap, stacks and data, without its code.
+    pub fn memory_kib(&self) -> u64 {
         let id = self.gateway.as_ref().expect("a gateway runs").0.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a kernel with VmRSS");
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a kernel with RssAnon");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
 

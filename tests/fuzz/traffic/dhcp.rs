@@ -91,9 +91,8 @@ impl Heard {
 /// What one of many clients might say to the server `server` now.
 pub fn from_client(stream: &mut Mutator, heard: &Heard, server: Ipv4Addr) -> Vec<u8> {
     let known = heard.any(stream);
-    let kind = stream.pick(&[
-        DISCOVER, DISCOVER, DISCOVER, REQUEST, REQUEST, REQUEST, REQUEST, REQUEST, DECLINE, RELEASE, INFORM,
-    ]);
+    let kind = stream
+        .pick(&[DISCOVER, DISCOVER, DISCOVER, REQUEST, REQUEST, REQUEST, REQUEST, REQUEST, DECLINE, RELEASE, INFORM]);
     let stranger = stream.below(CLIENTS) as u16;
     let [high, low] = stranger.to_be_bytes();
     let (mac, address) = match known {
