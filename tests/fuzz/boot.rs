@@ -24,7 +24,7 @@ fn module_index() {
     let words: [&[u8]; 9] =
         [b"module ", b"alias ", b"load ", b"\n", b" ", b"*", b"[!", b"..", b"module mii a.ko usbnet smsc95xx\n"];
     let stream = stream("module index", vec![INDEX.into()], 1024).with_words(&words);
-    decode("module index", 2 * MILLION, stream, |bytes| {
+    decode("module index", MILLION, stream, |bytes| {
         let text = String::from_utf8_lossy(bytes);
         let index = Index::parse(&text);
         let hardware = index.for_hardware("usb:v0424p9514d0200dcFFdsc00dp01icFFisc00ipFFin00");
@@ -55,7 +55,7 @@ fn boot_counter() {
     let newer = counter.encode_next().to_vec();
     let other = good.clone();
     let name = "boot counter";
-    fuzz(name, 5 * MILLION, stream(name, vec![good, newer, vec![0; 512]], 520), |stream| {
+    fuzz(name, 2 * MILLION, stream(name, vec![good, newer, vec![0; 512]], 520), |stream| {
         let mend = !stream.one_in(4);
         let sector = stream.next_packet();
         if mend && sector.len() >= 512 {
@@ -83,7 +83,7 @@ fn command_line() {
     let good =
         format!("console=tty0 gatepost.slot=a gatepost.disk=1a2b3c4d gatepost.verity=1000,{0},{0}", "ab".repeat(32));
     let words: [&[u8]; 6] = [b"gatepost.slot=b ", b"=", b",", b" ", b"-", b"18446744073709551616"];
-    decode("command line", 5 * MILLION, stream("command line", vec![good.into()], 1024).with_words(&words), |bytes| {
+    decode("command line", 2 * MILLION, stream("command line", vec![good.into()], 1024).with_words(&words), |bytes| {
         let text = String::from_utf8_lossy(bytes);
         BootWords::parse(&text).is_ok_and(|words| words.verity.root_hash.len() == 64 && words.verity.data_blocks > 0)
     });
@@ -93,7 +93,7 @@ fn command_line() {
 fn slot_selector() {
     let seeds = vec![autoboot::text(Slot::A).into(), b"boot_partition=3\r\n[none]\nboot_partition = 2 \n".to_vec()];
     let words: [&[u8]; 5] = [b"[all]\n", b"[tryboot]\n", b"boot_partition=", b"\n", b"="];
-    decode("slot selector", 5 * MILLION, stream("slot selector", seeds, 600).with_words(&words), |bytes| {
+    decode("slot selector", 2 * MILLION, stream("slot selector", seeds, 600).with_words(&words), |bytes| {
         let changed = autoboot::select(bytes, Slot::B);
         assert!(autoboot::selected(&changed) == Some(Slot::B) && changed.len() <= autoboot::MAX_BYTES);
         changed != autoboot::text(Slot::B)
@@ -104,7 +104,7 @@ fn slot_selector() {
 fn boot_sector() {
     let mut sector = vec![7; 512];
     sector[510..].copy_from_slice(&[0x55, 0xaa]);
-    decode("boot sector", 5 * MILLION, stream("boot sector", vec![sector], 600), |bytes| {
+    decode("boot sector", 10 * MILLION, stream("boot sector", vec![sector], 600), |bytes| {
         mbr_signature(bytes).is_some()
     });
 }

@@ -126,6 +126,6 @@ fn dhcp_client() {
         [&[121, 5, 0, 192, 168, 77, 1], &[51, 4, 0, 0, 0, 1], &[52, 1, 3], &[58, 4, 0, 0, 0, 0], &[255], &[3, 5]];
     let stream = stream("dhcp client", vec![], 1500).with_words(&words);
     let mut bed = Bed::new();
-    fuzz("dhcp client", 5 * MILLION, stream, |stream| bed.step(stream));
+    fuzz("dhcp client", 10 * MILLION, stream, |stream| bed.step(stream));
     assert!(bed.seen.len() >= 8, "only these states were reached: {:?}", bed.seen);
 }

@@ -156,5 +156,5 @@ fn dhcp_server() {
     let words: [&[u8]; 6] = [&[53, 1, 3], &[50, 4, 10, 0, 0, 2], &[52, 1, 3], &[54, 4, 10, 0, 0, 1], &[255], &[61, 0]];
     let stream = stream("dhcp server", vec![], 1500).with_words(&words);
     let mut bed = Bed::new();
-    fuzz("dhcp server", 5 * MILLION, stream, |stream| bed.step(stream));
+    fuzz("dhcp server", 10 * MILLION, stream, |stream| bed.step(stream));
 }

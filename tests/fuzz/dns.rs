@@ -163,7 +163,7 @@ fn dns_queries() {
         [&[0xc0, 12], &[63], &[0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0], b"\x04home\x04arpa\0", &[0, 255]];
     let stream = stream("dns queries", vec![], 1400).with_words(&words);
     let mut bed = Bed::new();
-    fuzz("dns queries", 5 * MILLION, stream, |stream| {
+    fuzz("dns queries", 10 * MILLION, stream, |stream| {
         let millis = stream.below(3);
         bed.pass_time(millis);
         let bytes = if stream.one_in(10) {

@@ -347,7 +347,7 @@ fn gateway() {
     let mut stream = stream("gateway", vec![], 1400).with_words(&words);
     bed.look();
     bed.act(&mut stream);
-    fuzz("gateway", 2 * MILLION, stream, |stream| bed.step(stream));
+    fuzz("gateway", 10 * MILLION, stream, |stream| bed.step(stream));
     let ways = [bed.lan_messages, bed.uplink_leases, bed.dns_answers];
     assert!(ways.iter().all(|count| *count > 0), "a part of the gateway was never reached: {ways:?}");
 }

@@ -7,7 +7,7 @@ mod sender;
 mod streams;
 
 use crate::world::{CONFIG, DEADLINE, World};
-use gauge::Gauge;
+use gauge::{Gauge, Watch};
 use sender::{Raw, Udp};
 use std::io::Write;
 use std::time::Instant;
@@ -67,8 +67,9 @@ fn lease(world: &World) -> String {
 fn flood(world: &World, process: u32, total: u64, seed: u64) -> (u64, u64) {
     let gauge = Gauge { process };
     let before = gauge.drops();
-    let share = |percent: u64| (total * percent / 100, gauge);
-    let (dhcp, dns, lan, wan, tcp) = (share(35), share(35), share(14), share(14), share(2));
+    let watch = Watch::start(gauge);
+    let share = |percent: u64| (total * percent / 100, watch.pace());
+    let (dhcp, dns, lan, wan, tcp) = (share(35), share(35), share(14), share(15), share(1));
     let streams = [
         world.lan.inside(move || Udp::broadcast(67).send(packets(Kind::DhcpClient, seed), dhcp)),
         world.lan.inside(move || Udp::to([10, 0, 0, 1], 53).send(packets(Kind::DnsQuery, seed), dns)),
@@ -77,6 +78,7 @@ fn flood(world: &World, process: u32, total: u64, seed: u64) -> (u64, u64) {
         world.lan.inside(move || sender::tcp(packets(Kind::DnsQuery, seed + 7), tcp.0)),
     ];
     let sent = streams.into_iter().map(|stream| stream.join().expect("the stream was sent")).sum();
+    watch.stop();
     (sent, gauge.drops() - before)
 }
 

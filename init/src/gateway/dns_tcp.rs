@@ -27,6 +27,10 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Queries on one connection before it is closed (CVE-2025-30193).
 const MAX_QUERIES: u32 = 10_000;
 
+/// Longest query that is read, in bytes: as over UDP (RFC 5625 section 4.4.2). A client that announces a longer one is
+/// closed, or the 64 KiB that a length can promise would, on all connections together, be half of the gateway's memory.
+const MAX_QUERY: usize = 4096;
+
 /// Queries of one connection that wait for their answer at once; more wait in the socket.
 const MAX_PIPELINED: usize = 32;
 
@@ -108,7 +112,7 @@ async fn converse(
     let (mut reader, mut writer) = stream.into_split();
     let mut waiting = 0usize;
     let mut read = 0u32;
-    let mut incoming = Incoming::default();
+    let mut incoming = Incoming::new(MAX_QUERY);
     loop {
         tokio::select! {
             query = timeout(IDLE, incoming.next(&mut reader)), if waiting < MAX_PIPELINED && read < MAX_QUERIES => {
@@ -136,17 +140,25 @@ async fn converse(
 }
 
 /// Reads messages with their two-byte length, and keeps a half-read one when its reading is interrupted.
-#[derive(Default)]
 pub struct Incoming {
     buffer: Vec<u8>,
+    longest: usize,
 }
 
 impl Incoming {
-    /// The next whole message (RFC 1035 section 4.2.2).
+    /// For messages of at most `longest` bytes.
+    pub fn new(longest: usize) -> Self {
+        Self { buffer: Vec::new(), longest }
+    }
+
+    /// The next whole message (RFC 1035 section 4.2.2); an error as soon as a longer one is announced.
     pub async fn next(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<u8>> {
         loop {
             if let Some((length, rest)) = self.buffer.split_first_chunk::<2>() {
                 let length = usize::from(u16::from_be_bytes(*length));
+                if length > self.longest {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
                 if let Some(message) = rest.get(..length) {
                     let message = message.to_vec();
                     self.buffer.drain(..2 + length);
@@ -164,4 +176,21 @@ impl Incoming {
 pub async fn write_message(writer: &mut (impl AsyncWriteExt + Unpin), message: &[u8]) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidData)?;
     writer.write_all(&[&length.to_be_bytes(), message].concat()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_a_length_that_lies_costs_no_memory() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut incoming = Incoming::new(MAX_QUERY);
+        let mut whole = &b"\0\x03abc\xff\xff"[..];
+        assert_eq!(runtime.block_on(incoming.next(&mut whole)).unwrap(), b"abc");
+        let mut endless = tokio::io::repeat(7);
+        let error = runtime.block_on(incoming.next(&mut endless)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(incoming.buffer.capacity() <= 2 * MAX_QUERY);
+    }
 }

@@ -2,15 +2,14 @@
 //! of it would never be read.
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-/// A sender waits while a queue has more bytes than this. All senders may find it just below and then add a batch each,
-/// which the kernel's default limit of 208 KiB still takes.
+/// Senders wait while a queue has more bytes than this. Then each adds a batch, which the kernel's default limit of
+/// 208 KiB still takes.
 const FULL: u64 = 16 * 1024;
-
-/// Longest wait. The gateway reads some packets later than others: a sender that waits for ever would hide that.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The queues of the gateway's sockets.
 #[derive(Clone, Copy)]
@@ -19,15 +18,57 @@ pub struct Gauge {
     pub process: u32,
 }
 
-impl Gauge {
+/// Looks at the queues all the time. Only one thread does: the kernel takes half a millisecond to list its sockets.
+pub struct Watch {
+    pace: Pace,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// Tells one sender when it may send the next batch.
+#[derive(Clone)]
+pub struct Pace {
+    turns: Arc<AtomicU64>,
+    last: u64,
+}
+
+impl Pace {
     /// Waits until the gateway has read most of what there is.
-    pub fn wait(self) {
-        let end = Instant::now() + PATIENCE;
-        while self.fullest() > FULL && Instant::now() < end {
-            thread::sleep(Duration::from_micros(200));
+    pub fn wait(&mut self) {
+        while self.turns.load(Ordering::Relaxed) == self.last {
+            thread::sleep(Duration::from_micros(100));
         }
+        self.last = self.turns.load(Ordering::Relaxed);
+    }
+}
+
+impl Watch {
+    /// Begins.
+    pub fn start(gauge: Gauge) -> Self {
+        let (turns, stop) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+        let (counter, stopped) = (turns.clone(), stop.clone());
+        let thread = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                counter.fetch_add(u64::from(gauge.fullest() <= FULL), Ordering::Relaxed);
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        Self { pace: Pace { turns, last: 0 }, stop, thread }
     }
 
+    /// For a sender.
+    pub fn pace(&self) -> Pace {
+        self.pace.clone()
+    }
+
+    /// Ends it.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("it went on until now");
+    }
+}
+
+impl Gauge {
     /// Datagrams that the kernel has dropped so far because the gateway's DHCP or DNS socket was full.
     pub fn drops(self) -> u64 {
         self.udp_sockets().iter().filter_map(|fields| fields.last()?.parse::<u64>().ok()).sum()

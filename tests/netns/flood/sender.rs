@@ -1,6 +1,6 @@
 //! Sockets that send as fast as they can, many packets a system call.
 
-use super::gauge::Gauge;
+use super::gauge::Pace;
 use super::streams::{Kind, packets};
 use nix::libc;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, sendmmsg, setsockopt, sockopt};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tests::mutate::Mutator;
 
 /// Packets a system call.
-const BATCH: u64 = 16;
+const BATCH: u64 = 24;
 
 /// Connections whose client falls silent in the middle of a message, at a time.
 const HALF_OPEN: usize = 24;
@@ -38,7 +38,7 @@ impl Udp {
     }
 
     /// Sends so many packets.
-    pub fn send(&self, stream: Mutator, share: (u64, Gauge)) -> u64 {
+    pub fn send(&self, stream: Mutator, share: (u64, Pace)) -> u64 {
         send(self.0.as_raw_fd(), stream, share, 0)
     }
 }
@@ -67,17 +67,17 @@ impl Raw {
     }
 
     /// Sends so many frames.
-    pub fn send(&self, stream: Mutator, share: (u64, Gauge)) -> u64 {
+    pub fn send(&self, stream: Mutator, share: (u64, Pace)) -> u64 {
         // The kernel takes no frame without a whole Ethernet header.
         send(self.0.as_raw_fd(), stream, share, 14)
     }
 }
 
 /// Sends `count` packets of at least `shortest` bytes; those that the kernel refuses are skipped and not counted.
-fn send(fd: RawFd, mut stream: Mutator, (count, gauge): (u64, Gauge), shortest: usize) -> u64 {
+fn send(fd: RawFd, mut stream: Mutator, (count, mut pace): (u64, Pace), shortest: usize) -> u64 {
     let (mut done, mut sent) = (0, 0);
     while done < count {
-        gauge.wait();
+        pace.wait();
         let batch: Vec<Vec<u8>> = (0..BATCH.min(count - done))
             .map(|_| {
                 let packet = stream.next_packet();
@@ -115,7 +115,7 @@ pub fn tcp(mut stream: Mutator, count: u64) -> u64 {
             continue;
         };
         let _ = connection.set_write_timeout(Some(Duration::from_millis(100)));
-        let _ = connection.set_read_timeout(Some(Duration::from_millis(20)));
+        let _ = connection.set_read_timeout(Some(Duration::from_millis(5)));
         for _ in 0..=stream.below(20) {
             let lie = stream.pick(&[None, None, None, Some(0), Some(1), Some(u16::MAX)]);
             let message = stream.next_packet().clone();
