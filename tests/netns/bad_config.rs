@@ -8,7 +8,7 @@ fn told(name: &str, bytes: &[u8]) -> Option<String> {
     let mut world = World::without_gateway(name)?;
     world.write_config(bytes);
     world.start_gateway();
-    world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains("serving")));
+    world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
     world.plug_in_client();
     assert_eq!(world.dig(&["gatepost"]), "10.0.0.1", "{name}: the LAN works on defaults\n{}", world.known());
     Some(fs::read_to_string(world.path("run/gateway.errors.txt")).unwrap_or_default())
@@ -44,7 +44,7 @@ fn the_last_good_configuration_stays_in_force() {
     world.kill_gateway();
     world.write_config(b"hostname = 7\n");
     world.start_gateway();
-    world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains("serving")));
+    world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
     assert_eq!(world.dig(&["rpi1"]), "10.0.0.1", "{}", world.known());
     let status = world.ask("status").unwrap();
     assert!(status.contains("last good"), "{status}");

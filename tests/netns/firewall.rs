@@ -78,7 +78,7 @@ fn rules_are_there_before_forwarding_and_only_our_table_is_touched() {
     assert!(first.contains("table inet foreign"), "{first}");
     world.kill_gateway();
     world.start_gateway();
-    world.wait_for("the gateway", |world| world.ask("status").ok().filter(|text| text.contains("serving")));
+    world.wait_for("the gateway", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
     assert_eq!(
         world.gate.output("nft", &["--stateless", "list", "ruleset"]).unwrap(),
         first,

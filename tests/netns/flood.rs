@@ -36,18 +36,18 @@ fn invariant_1_a_flood_of_garbage_ends_nothing_and_fills_nothing() {
     start_bad_server(&world);
     let process = world.gateway_id();
     flood(&world, process, PACKETS / 5, 1);
-    let warm = world.memory_kib();
+    let warm = world.own_memory_kib();
 
     let start = Instant::now();
     let (sent, dropped) = flood(&world, process, total(), 2);
     let seconds = start.elapsed().as_secs_f32();
-    let peak = world.memory_kib();
+    let peak = world.own_memory_kib();
 
     assert_eq!(world.gateway_id(), process, "no other process took its place");
     world.wait_for("an answer to dig", |world| (world.dig(&["rpi2"]) == "10.0.0.2").then_some(()));
     let lease = lease(&world);
     assert!(lease.contains("obtained"), "{lease}\n{}", world.known());
-    let after = world.memory_kib();
+    let after = world.own_memory_kib();
     let _ = writeln!(
         std::io::stdout(),
         "flood: {sent} packets, {dropped} of them dropped by the kernel, {seconds:.1} s; the gateway's memory: {warm} KiB \

@@ -4,7 +4,9 @@
 //! Needs root; every address lives in namespaces that the test makes and removes.
 
 mod bad_config;
+mod changes;
 mod clients;
+mod dns_load;
 mod firewall;
 mod flood;
 mod names;

@@ -46,6 +46,9 @@ address = "10.0.0.2"
 log_queries = true
 "#;
 
+/// What dnsmasq hands out: first and last address, mask, time.
+pub const RANGE: &str = "192.168.77.50,192.168.77.99,255.255.255.0,10m";
+
 /// Longest wait for anything here; on two busy cores a gateway starts within one.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -120,7 +123,7 @@ impl Drop for Running {
 pub struct World {
     // Dropped in this order: programs before the namespaces they run in.
     gateway: Option<Running>,
-    _servers: Vec<Running>,
+    dnsmasq: Option<Running>,
     /// The network that is served; its interface is `lan0`.
     pub lan: Namespace,
     /// The network that leads on; its interface is `wan0`.
@@ -145,7 +148,7 @@ impl World {
         let mut world = Self::without_gateway(test)?;
         world.write_config(config.as_bytes());
         world.start_gateway();
-        world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains("serving")));
+        world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
         Some(world)
     }
 
@@ -166,8 +169,8 @@ impl World {
         for name in ["state", "run"] {
             fs::create_dir(folder.path().join(name))?;
         }
-        let dnsmasq = start_dnsmasq(&wan, folder.path())?;
-        Ok(Self { gateway: None, _servers: vec![dnsmasq], lan, wan, gate, folder })
+        let dnsmasq = Some(start_dnsmasq(&wan, folder.path(), RANGE)?);
+        Ok(Self { gateway: None, dnsmasq, lan, wan, gate, folder })
     }
 
     /// Where things are kept: `state/`, `run/`, logs.
@@ -205,6 +208,37 @@ impl World {
         running.0.wait().expect("it ended");
     }
 
+    /// Starts the uplink's servers anew, with another range and nothing remembered.
+    pub fn restart_dnsmasq(&mut self, range: &str) {
+        self.dnsmasq = None;
+        let _ = fs::remove_file(self.path("dnsmasq.leases"));
+        self.dnsmasq = Some(start_dnsmasq(&self.wan, self.folder.path(), range).expect("dnsmasq starts"));
+    }
+
+    /// Pulls the adapter out: the interface is gone from both ends.
+    pub fn unplug(&self, inner: &str) {
+        self.gate.ip(&format!("link delete {inner}")).expect("it was there");
+    }
+
+    /// Plugs an adapter in, which gets another number and another hardware address.
+    pub fn plug(&self, inner: &str) {
+        let (side, outer) = if inner == "eth0" { (&self.lan, "lan0") } else { (&self.wan, "wan0") };
+        let gate = &self.gate.0;
+        side.ip(&format!("link add {outer} type veth peer name {inner} netns {gate}")).expect("veth");
+        side.ip(&format!("link set {outer} up")).expect("it is there");
+    }
+
+    /// The IPv4 addresses of an interface of the gateway.
+    pub fn addresses(&self, interface: &str) -> Vec<String> {
+        let text = self.gate.output("ip", &["-4", "-o", "addr", "show", interface]).expect("ip runs");
+        text.lines().filter_map(|line| line.split_whitespace().nth(3)).map(str::to_string).collect()
+    }
+
+    /// What dnsmasq has logged, in lower case: our queries mix the cases as a guard against forged replies.
+    pub fn dnsmasq_log(&self) -> String {
+        fs::read_to_string(self.path("dnsmasq.log")).unwrap_or_default().to_lowercase()
+    }
+
     /// The gateway process's number. Panics when it has ended.
     pub fn gateway_id(&mut self) -> u32 {
         let running = self.gateway.as_mut().expect("a gateway runs");
@@ -213,11 +247,21 @@ impl World {
         running.0.id()
     }
 
-    /// Memory that the gateway process holds, in KiB: heap, stacks and data, without its code.
-    pub fn memory_kib(&self) -> u64 {
+    /// Resident memory of the gateway process, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        self.kib("VmRSS:")
+    }
+
+    /// The part of it that the process itself holds: heap, stacks and data, without its code. In KiB.
+    pub fn own_memory_kib(&self) -> u64 {
+        self.kib("RssAnon:")
+    }
+
+    /// One line of the kernel's account of the gateway process.
+    fn kib(&self, word: &str) -> u64 {
         let id = self.gateway.as_ref().expect("a gateway runs").0.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a kernel with RssAnon");
+        let line = status.lines().find(|line| line.starts_with(word)).expect("a line of Linux 4.5 and later");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
 
@@ -294,7 +338,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn start_dnsmasq(wan: &Namespace, folder: &Path) -> Result<Running> {
+fn start_dnsmasq(wan: &Namespace, folder: &Path, range: &str) -> Result<Running> {
     let log = folder.join("dnsmasq.log");
     let child = wan
         .command("dnsmasq")
@@ -303,7 +347,9 @@ fn start_dnsmasq(wan: &Namespace, folder: &Path) -> Result<Running> {
         .arg(format!("--log-facility={}", log.display()))
         .arg(format!("--dhcp-leasefile={}", folder.join("dnsmasq.leases").display()))
         .arg(format!("--pid-file={}", folder.join("dnsmasq.pid").display()))
-        .args(["--dhcp-authoritative", "--dhcp-range=192.168.77.50,192.168.77.99,255.255.255.0,10m"])
+        .args(["--dhcp-authoritative", &format!("--dhcp-range={range}")])
+        // The lease is renewed after five seconds, so that a test can wait for it.
+        .arg("--dhcp-option=option:T1,5")
         .arg(format!("--address=/{FAR_NAME}/{FAR_ADDRESS}"))
         .spawn()
         .context("dnsmasq")?;

@@ -1,7 +1,7 @@
 //! What a user wants of a gateway: a lease, names, the internet.
 
 use crate::bed::{Bed, Plan, SOON, test};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use qemu::Machine;
 use qemu::lab::{Client, PAGE, uplink};
 use std::net::Ipv4Addr;
@@ -29,6 +29,15 @@ fn raspi3b_leases_answers_and_forwards() {
 }
 
 #[test]
+fn raspi4b_leases_answers_and_forwards() {
+    let name = "raspi4b_leases_answers_and_forwards";
+    match Machine::Raspi4b.check() {
+        Ok(()) => test(name, Plan::new(Machine::Raspi4b), a_home_works),
+        Err(error) => tests::skip(name, &error.to_string()),
+    }
+}
+
+#[test]
 fn virt_works_with_128_mib() {
     let mut plan = Plan::new(Machine::Virt);
     plan.memory_mib = 128;
@@ -46,7 +55,29 @@ fn a_home_works(bed: &mut Bed) -> Result<()> {
     ensure!(pool.contains(&lease.address), "{} is outside the pool", lease.address);
     ensure!(reserved.address == Ipv4Addr::new(10, 0, 0, 2), "the reserved host got {}", reserved.address);
     local_names(&alice, lease.address)?;
-    the_internet(bed, &bob)
+    the_internet(bed, &bob)?;
+    status_and_memory(bed)
+}
+
+/// Most resident memory of the gateway process and of PID 1, in KiB.
+const GATEWAY_KIB: u64 = 8 * 1024;
+const INIT_KIB: u64 = 2 * 1024;
+
+/// The console's `s` key shows the status, and with it what the processes take.
+fn status_and_memory(bed: &mut Bed) -> Result<()> {
+    let mark = bed.vm.console().mark();
+    bed.vm.console().send(b"s")?;
+    let mark = bed.vm.wait_for("memory   gateway", mark, SOON)?;
+    bed.vm.wait_for("resident", mark, SOON)?;
+    let text = bed.vm.console().text(mark);
+    let line = text.lines().next().unwrap_or_default();
+    let kib: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    println!("resident memory: {line}");
+    let &[gateway, init] = kib.as_slice() else { bail!("no two numbers in “{line}”") };
+    ensure!(gateway <= GATEWAY_KIB && init <= INIT_KIB, "too much memory: {line}");
+    let fast = bed.vm.console().text(0).contains("forwarded through the kernel's flowtable");
+    ensure!(fast, "the kernel's flowtable is not in use");
+    Ok(())
 }
 
 fn local_names(client: &Client, own: Ipv4Addr) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Formatting, lints, and the rules that no lint of Rust's knows.
 
+mod docs;
+
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +12,13 @@ use std::process::Command;
 pub struct Args {}
 
 /// Modules of the core that everyone may use. Every other module is a machine, and machines don't know each other.
-const SHARED_WORDS: [&str; 6] = ["config", "entropy", "frame", "net", "store", "time"];
+const SHARED_WORDS: [&str; 7] = ["card", "config", "entropy", "frame", "net", "store", "time"];
 
 /// The one module that composes the machines.
 const COMPOSER: &str = "gateway";
+
+/// The folders of the top level that hold Rust.
+const ROOMS: [&str; 4] = ["xtask", "init", "qemu", "tests"];
 
 /// Formatting, lints, the fence.
 pub fn run(_args: Args) -> Result<()> {
@@ -37,7 +42,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 /// Every breach of a house rule in the tree, one line each.
 fn house_rules(top: &Path) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for room in ["xtask", "init", "qemu", "tests"] {
+    for room in ROOMS {
         for path in rust_files(&top.join(room))? {
             let text = fs::read_to_string(&path)?;
             if !text.starts_with("//!") {
@@ -59,6 +64,7 @@ fn house_rules(top: &Path) -> Result<Vec<String>> {
             }
         }
     }
+    problems.extend(docs::problems(top)?);
     Ok(problems)
 }
 

@@ -124,6 +124,24 @@ mod tests {
         );
     }
 
+    /// What the documents show is what people type.
+    #[test]
+    fn the_examples_of_the_documents_are_sound() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for page in ["README.md", "image/gateway.toml.md", "overlays/boot/selector/gateway.toml"] {
+            let text = std::fs::read_to_string(top.join(page)).unwrap();
+            let examples: Vec<&str> = match page.ends_with(".toml") {
+                true => vec![&text],
+                false => text.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect(),
+            };
+            assert!(!examples.is_empty(), "{page} shows no example");
+            for example in examples {
+                let config = config::parse(example.as_bytes());
+                assert!(config.is_ok(), "{page}\n{example}\n{}", config.unwrap_err());
+            }
+        }
+    }
+
     #[test]
     fn problems_name_the_file() {
         let folder = tempfile::tempdir().unwrap();

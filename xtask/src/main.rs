@@ -14,6 +14,7 @@ mod tree;
 
 use clap::Parser;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Build, flash, boot and test Gatepost.
 #[derive(Parser)]
@@ -37,8 +38,18 @@ enum Verb {
     Lock(lock::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    let verb = Verb::parse();
+fn main() -> ExitCode {
+    match run(Verb::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // What a user did or lacks is nobody's bug, so no stack trace whatever RUST_BACKTRACE says.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
     std::env::set_current_dir(workspace())?;
     match verb {
         Verb::Image(args) => image::run(args),

@@ -55,13 +55,6 @@ impl Step {
         }
     }
 
-    /// So many bytes more.
-    pub fn advance(&self, bytes: u64) {
-        if let Some(bar) = &self.bar {
-            bar.inc(bytes);
-        }
-    }
-
     /// The step is over; `result` says what came of it in a few words.
     pub fn done(self, result: impl AsRef<str>) {
         if let Some(bar) = &self.bar {

@@ -50,6 +50,8 @@ pub const CONFIG_FILE_MAX_BYTES: usize = 256 * 1024;
 
 /// Module index, at this path in the initramfs and in the root file system.
 pub const MODULES_INDEX: &str = "/lib/modules/modules.index";
+/// Index of what stage one loads beside its way to the root, in the initramfs.
+pub const AHEAD_INDEX: &str = "/lib/modules/ahead.index";
 /// Folder that the paths in the module index start from.
 pub const MODULES_DIR: &str = "/lib/modules";
 /// `key=value` lines about the image: `version=`, `built=` (Unix seconds).

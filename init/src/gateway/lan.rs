@@ -10,8 +10,8 @@ use std::io;
 
 /// The LAN's sockets.
 pub struct Lan {
-    /// Which interface, with which number, at which address.
-    place: (String, u32, Ipv4Net),
+    /// Which interface, with which number and hardware address, at which address.
+    place: (String, u32, MacAddr, Ipv4Net),
     /// DHCP.
     pub dhcp: LanDhcp,
     /// DNS over UDP.
@@ -24,7 +24,7 @@ impl Lan {
     /// Opens all of them.
     pub fn open(interface: &str, index: u32, mac: MacAddr, lan: Ipv4Net, events: EventSender) -> io::Result<Self> {
         Ok(Self {
-            place: (interface.into(), index, lan),
+            place: (interface.into(), index, mac, lan),
             dhcp: LanDhcp::open(interface, index, mac, lan.address())?,
             udp: DnsUdp::open(interface, lan.address())?,
             tcp: DnsTcp::open(interface, lan.address(), events)?,
@@ -32,7 +32,7 @@ impl Lan {
     }
 
     /// Whether they stand where they should.
-    pub fn is_at(&self, interface: &str, index: u32, lan: Ipv4Net) -> bool {
-        (self.place.0.as_str(), self.place.1, self.place.2) == (interface, index, lan)
+    pub fn is_at(&self, interface: &str, index: u32, mac: MacAddr, lan: Ipv4Net) -> bool {
+        (self.place.0.as_str(), self.place.1, self.place.2, self.place.3) == (interface, index, mac, lan)
     }
 }

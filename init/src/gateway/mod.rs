@@ -10,12 +10,14 @@ mod dns_tcp;
 mod dns_udp;
 mod entropy;
 mod event;
+mod facts;
 mod heartbeat;
 mod lan;
 mod lan_dhcp;
 mod netlink;
 mod raw;
 mod sandbox;
+mod say;
 mod shell;
 mod uplink_dhcp;
 mod upstream;
@@ -24,6 +26,7 @@ use anyhow::{Context, Result};
 use args::Args;
 use config_file::Loaded;
 use gatepost_core::gateway::{Gateway, Start};
+use say::say;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,37 +39,47 @@ const MAX_RECORD: u64 = 64 * 1024;
 /// Where the uplink's last lease is kept, in the state folder.
 const UPLINK_RECORD: &str = "uplink.lease";
 
+/// The host name for PID 1, in the run folder.
+const HOST_NAME: &str = "hostname";
+
 /// `gatepost gateway …`: runs until it is ended from outside.
 pub fn main(words: impl Iterator<Item = String>) -> ExitCode {
     let result = Args::parse(words).map_err(anyhow::Error::msg).and_then(|args| run(&args));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("The gateway stops: {error:#}.");
+            say(&format!("The gateway stops: {error:#}."));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(args: &Args) -> Result<()> {
+    say::never_wait();
     let heartbeat = heartbeat::Heartbeat::from_environment();
     let loaded = config_file::load(&args.config, &args.state);
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
+    let facts = facts::Facts::open(run_folder);
     for missing in sandbox::enter(&[&args.state, run_folder, user_folder]) {
-        eprintln!("This kernel can't confine the gateway fully: {missing}.");
+        say(&format!("This kernel can't confine the gateway fully: {missing}."));
+    }
+    // PID 1 sets the kernel's host name; only it may.
+    if let Err(error) = std::fs::write(run_folder.join(HOST_NAME), &loaded.config.hostname) {
+        eprintln!("The host name can't be handed on: {error}.");
     }
     let gateway = start(args, loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, shell::run(args, gateway, heartbeat))
+    local.block_on(&runtime, shell::run(args, gateway, heartbeat, facts))
 }
 
 fn start(args: &Args, loaded: Loaded) -> Gateway {
     // A file that can't be read is as good as none: the gateway must come up.
     let read = |name, limit| {
         disk::read(&args.state, name, limit).unwrap_or_else(|error| {
-            eprintln!("{} can't be read: {error}; the gateway goes on without it.", args.state.join(name).display());
+            let path = args.state.join(name);
+            say(&format!("{} can't be read: {error}; the gateway goes on without it.", path.display()));
             Vec::new()
         })
     };
@@ -79,5 +92,5 @@ fn start(args: &Args, loaded: Loaded) -> Gateway {
         uplink_record: read(UPLINK_RECORD, MAX_RECORD),
         memory_bytes: netlink::memory_bytes(),
     };
-    Gateway::new(start, clock::now(), clock::wall(), &mut entropy::KernelEntropy::new())
+    Gateway::new(start, clock::now(), &mut entropy::KernelEntropy::new())
 }

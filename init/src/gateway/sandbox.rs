@@ -95,9 +95,12 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mprotect,
     libc::SYS_mremap,
     libc::SYS_munmap,
+    // What musl sleeps with.
+    libc::SYS_nanosleep,
     libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_ppoll,
+    libc::SYS_pread64,
     libc::SYS_prctl,
     libc::SYS_prlimit64,
     libc::SYS_read,
@@ -126,6 +129,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_socketpair,
     libc::SYS_statx,
     libc::SYS_tgkill,
+    // What musl aborts with.
+    libc::SYS_tkill,
     libc::SYS_unlinkat,
     libc::SYS_write,
     libc::SYS_writev,

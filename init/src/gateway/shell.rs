@@ -4,13 +4,15 @@ use super::args::Args;
 use super::disk::{Disk, Job};
 use super::entropy::KernelEntropy;
 use super::event::{self, Event, EventSender};
+use super::facts::Facts;
 use super::heartbeat::{self, Heartbeat};
 use super::lan::Lan;
 use super::netlink::{Monitor, Network};
+use super::say::say;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::{UPLINK_RECORD, clock, control};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway};
@@ -27,6 +29,13 @@ use tokio::sync::mpsc;
 /// The longest sleep: a guard against a deadline that was never set.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
 
+/// The shortest: a deadline that stays in the past must not keep the processor busy.
+const MIN_SLEEP: Duration = Duration::from_millis(1);
+
+/// How often in a row the kernel's state may be unreadable; then the process ends, and another one opens its sockets
+/// anew. The pauses between them add up to some ten seconds.
+const MAX_BLIND: u32 = 7;
+
 /// Everything that acts.
 struct Shell {
     gateway: Gateway,
@@ -37,14 +46,21 @@ struct Shell {
     upstream: Upstream,
     lan: Option<Lan>,
     uplink: Option<UplinkDhcp>,
+    /// Where the core wants to listen on the uplink, whether the sockets could be opened or not.
+    uplink_place: Option<(u32, MacAddr)>,
+    /// How often in a row the kernel's state could not be read.
+    blind: u32,
     heartbeat: Heartbeat,
+    facts: Facts,
 }
 
 /// Runs the gateway until the process ends.
-pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<()> {
+pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
-    control::open(&args.control, events.clone()).with_context(|| format!("open {}", args.control.display()))?;
+    if let Err(error) = control::open(&args.control, events.clone()) {
+        say(&format!("Nobody can ask for the status: {} can't be opened: {error}.", args.control.display()));
+    }
     let mut shell = Shell {
         gateway,
         entropy: KernelEntropy::new(),
@@ -53,14 +69,24 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
         upstream: Upstream::new(events.clone()),
         lan: None,
         uplink: None,
+        uplink_place: None,
+        blind: 0,
         heartbeat,
+        facts,
         events,
     };
     let mut beat = tokio::time::interval(heartbeat::INTERVAL);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     shell.look_at_kernel().await;
     loop {
         shell.act().await;
-        let sleep = shell.sleep();
+        if shell.sleep().is_zero() {
+            // Not left to the timer below: one made anew at each turn never fires while sockets are always ready.
+            shell.gateway.handle_timeout(clock::now(), clock::wall(), &mut shell.entropy);
+            shell.act().await;
+        }
+        ensure!(shell.blind < MAX_BLIND, "the network's state can't be read");
+        let sleep = shell.sleep().max(MIN_SLEEP);
         let Shell { gateway, entropy, lan, .. } = &mut shell;
         let (dhcp, udp, tcp) = match lan {
             Some(Lan { dhcp, udp, tcp, .. }) => (Some(dhcp), Some(udp), Some(tcp)),
@@ -85,9 +111,8 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat) -> Result<
                 let serving = shell.lan.is_some();
                 shell.heartbeat.beat(serving);
             }
-            () = tokio::time::sleep(sleep) => {
-                gateway.handle_timeout(clock::now(), clock::wall(), entropy);
-            }
+            // What is due is done above.
+            () = tokio::time::sleep(sleep) => {}
         }
     }
 }
@@ -150,8 +175,12 @@ impl Shell {
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::Control { question, answer } => {
+                let mut text = self.gateway.answer(&question, now);
+                if question == "status" {
+                    text += &self.facts.lines(self.network.fast_path());
+                }
                 // Whoever asked may be gone by now.
-                let _ = answer.send(self.gateway.answer(&question, now));
+                let _ = answer.send(text);
             }
         }
     }
@@ -165,15 +194,16 @@ impl Shell {
             Outcome::Answered => lan.tcp.send(connection, answer),
             Outcome::Pending => {}
             // The connection must not count it as waiting.
-            Outcome::Dropped => lan.tcp.send(connection, Vec::new()),
+            Outcome::Dropped => lan.tcp.no_answer(connection),
         }
     }
 
     /// A socket of the LAN that reports an error is opened anew: the interface has gone, or come back as another.
     fn lan_result(&mut self, result: io::Result<()>) {
-        if result.is_err() {
+        if let Err(error) = result {
             self.lan = None;
-            self.gateway.handle_serving(false, clock::now());
+            let why = format!("The LAN's ports have failed and are opened anew: {error}.");
+            self.gateway.handle_serving(Err(why), clock::now());
         }
     }
 
@@ -182,12 +212,14 @@ impl Shell {
         let snapshot = self.network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
         match snapshot {
             Ok(snapshot) => {
+                self.blind = 0;
                 self.gateway.handle_kernel(snapshot, clock::now(), clock::wall(), &mut self.entropy);
             }
-            // It can't be read now; it is read again at the next change or retry.
-            Err(error) => self
-                .gateway
-                .handle_applied(vec![format!("Could not read the network's state: {error:#}.")], clock::now()),
+            Err(error) => {
+                self.blind += 1;
+                let why = format!("Could not read the network's state: {error:#}.");
+                self.gateway.handle_look_failed(&why, clock::now());
+            }
         }
     }
 
@@ -199,14 +231,14 @@ impl Shell {
                 Action::Apply(changes) => self.apply(&changes).await,
                 Action::ServeLan { index, mac, lan } => self.serve_lan(index, mac, lan),
                 Action::ListenUplink { index, mac } => self.listen_uplink(index, mac),
-                Action::CloseUplink => self.uplink = None,
+                Action::CloseUplink => (self.uplink, self.uplink_place) = (None, None),
                 Action::StopProbing => {
                     if let Some(uplink) = &mut self.uplink {
                         uplink.stop_probing();
                     }
                 }
                 Action::Probe(address) => {
-                    let sent = self.uplink.as_mut().map_or(Ok(()), |uplink| uplink.probe(address));
+                    let sent = self.open_uplink().map_or(Ok(()), |uplink| uplink.probe(address));
                     self.uplink_result(sent);
                 }
                 Action::LanDhcp(action) => self.lan_dhcp(action),
@@ -216,7 +248,7 @@ impl Shell {
                     // Lost when the disk is stuck: then the next start discovers an address anew.
                     self.disk.put(Job::Write { name: UPLINK_RECORD, bytes });
                 }
-                Action::Say(line) => eprintln!("{line}"),
+                Action::Say(line) => say(&line),
             }
         }
     }
@@ -229,25 +261,33 @@ impl Shell {
 
     fn serve_lan(&mut self, index: u32, mac: MacAddr, lan: Ipv4Net) {
         let interface = self.gateway.config().lan.interface.clone();
-        if self.lan.as_ref().is_some_and(|open| open.is_at(&interface, index, lan)) {
-            return;
+        if self.lan.as_ref().is_some_and(|open| open.is_at(&interface, index, mac, lan)) {
+            return self.gateway.handle_serving(Ok(()), clock::now());
         }
         // The old ones first: they hold the ports.
         self.lan = None;
-        let opened = Lan::open(&interface, index, mac, lan, self.events.clone());
-        match opened {
-            Ok(lan) => self.lan = Some(lan),
-            Err(error) => eprintln!("The LAN's ports on {interface} can't be opened: {error}."),
-        }
-        self.gateway.handle_serving(self.lan.is_some(), clock::now());
+        let opened = Lan::open(&interface, index, mac, lan, self.events.clone())
+            .map(|lan| self.lan = Some(lan))
+            .map_err(|error| format!("The LAN's ports on {interface} can't be opened: {error}."));
+        self.gateway.handle_serving(opened, clock::now());
     }
 
     fn listen_uplink(&mut self, index: u32, mac: MacAddr) {
-        let interface = self.gateway.config().uplink.interface.clone();
-        match UplinkDhcp::open(&interface, index, mac, self.events.clone()) {
-            Ok(uplink) => self.uplink = Some(uplink),
-            Err(error) => eprintln!("The uplink {interface} can't be listened on: {error}."),
+        (self.uplink, self.uplink_place) = (None, Some((index, mac)));
+        if self.open_uplink().is_none() {
+            let interface = &self.gateway.config().uplink.interface;
+            say(&format!("The uplink {interface} can't be listened on yet; it is tried again."));
         }
+    }
+
+    /// The uplink's sockets. If they could not be opened before they are tried again: the client repeats itself, so
+    /// this comes again with growing pauses.
+    fn open_uplink(&mut self) -> Option<&mut UplinkDhcp> {
+        if let (None, Some((index, mac))) = (&self.uplink, self.uplink_place) {
+            let interface = &self.gateway.config().uplink.interface;
+            self.uplink = UplinkDhcp::open(interface, index, mac, self.events.clone()).ok();
+        }
+        self.uplink.as_mut()
     }
 
     fn lan_dhcp(&mut self, action: dhcp_server::Action) {
@@ -270,7 +310,7 @@ impl Shell {
     }
 
     fn uplink_dhcp(&mut self, action: dhcp_client::Action) {
-        let Some(uplink) = &mut self.uplink else { return };
+        let Some(uplink) = self.open_uplink() else { return };
         let sent = match action {
             dhcp_client::Action::Broadcast { source, payload } => uplink.broadcast(source, &payload),
             dhcp_client::Action::Unicast { source, server, payload } => uplink.unicast(source, server, &payload),

@@ -8,7 +8,6 @@ use gatepost_core::net::{Ipv4Addr, MacAddr};
 use std::io;
 use std::net::SocketAddrV4;
 use std::rc::Rc;
-use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 
 const SERVER_PORT: u16 = 67;
@@ -50,9 +49,9 @@ impl UplinkDhcp {
     /// Sends to one server from the address that is to be renewed (RFC 2131 section 4.3.6); the kernel routes it.
     pub fn unicast(&self, from: Ipv4Addr, server: Ipv4Addr, payload: &[u8]) -> io::Result<()> {
         let socket = super::bound_udp::bound_udp(&self.interface, SocketAddrV4::new(from, CLIENT_PORT))?;
-        let socket = UdpSocket::from_std(socket)?;
-        // The reply is read from the raw socket like every other.
-        match socket.try_send_to(payload, SocketAddrV4::new(server, SERVER_PORT).into()) {
+        // The reply is read from the raw socket like every other. The runtime's own socket would refuse to send before
+        // it has waited for the kernel to call it ready.
+        match socket.send_to(payload, SocketAddrV4::new(server, SERVER_PORT)) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(()),
         }

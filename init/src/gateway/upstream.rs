@@ -126,5 +126,5 @@ async fn udp(
 async fn tcp(server: SocketAddrV4, payload: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = TcpSocket::new_v4()?.connect(server.into()).await?;
     write_message(&mut stream, payload).await?;
-    Incoming::new(usize::from(u16::MAX)).next(&mut stream).await
+    Incoming::up_to(usize::from(u16::MAX)).next(&mut stream).await
 }

@@ -136,7 +136,13 @@ impl System {
             let loader = Loader::read();
             let index = loader.index();
             let failed = if everything {
-                loader::coldplug(&index, &[], index.load())
+                // Drivers first: the network cards. What is not hardware (the packet filter's modules) then takes only
+                // the time that nobody else wants, so that the first lease does not wait for it.
+                let mut failed = loader::coldplug(&index, &[]);
+                super::machine::mark("drivers loaded");
+                super::machine::step_back();
+                failed.extend(loader::load(&index, index.load().iter().copied()));
+                failed
             } else {
                 loader::hotplug(&index, &plugged)
             };

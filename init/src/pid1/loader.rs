@@ -27,7 +27,16 @@ pub struct Loader {
 impl Loader {
     /// Reads the index; an image without one has everything built in.
     pub fn read() -> Self {
-        Self { text: files::read_text(card::MODULES_INDEX, MAX_INDEX_BYTES).unwrap_or_default() }
+        Self::read_from(card::MODULES_INDEX)
+    }
+
+    /// Reads the index of what stage one loads without waiting for it.
+    pub fn read_ahead() -> Self {
+        Self::read_from(card::AHEAD_INDEX)
+    }
+
+    fn read_from(path: &str) -> Self {
+        Self { text: files::read_text(path, MAX_INDEX_BYTES).unwrap_or_default() }
     }
 
     /// The parsed index.
@@ -51,16 +60,16 @@ pub fn load<'n>(index: &Index, wanted: impl IntoIterator<Item = &'n str>) -> Vec
     board.state.into_inner().unwrap_or_else(PoisonError::into_inner).failed
 }
 
-/// Loads `first`, the modules of all hardware that the kernel has found, and `last`, in one batch and that order; then
-/// again for the hardware that has appeared through it, until nothing new does. Returns the failures.
-pub fn coldplug(index: &Index, first: &[&str], last: &[&str]) -> Vec<String> {
+/// Loads `first` and the modules of all hardware that the kernel has found, in one batch and that order; then again for
+/// the hardware that has appeared through it, until nothing new does. Returns the failures.
+pub fn coldplug(index: &Index, first: &[&str]) -> Vec<String> {
     let mut known = BTreeSet::new();
     let mut failed = Vec::new();
     for round in 0..MAX_ROUNDS {
         let fresh: Vec<String> = hardware().into_iter().filter(|alias| known.insert(alias.clone())).collect();
         let found = fresh.iter().flat_map(|alias| index.for_hardware(alias));
-        let (first, last) = if round == 0 { (first, last) } else { (&[][..], &[][..]) };
-        let wanted: Vec<&str> = first.iter().copied().chain(found).chain(last.iter().copied()).collect();
+        let first = if round == 0 { first } else { &[] };
+        let wanted: Vec<&str> = first.iter().copied().chain(found).collect();
         if wanted.iter().all(|name| is_loaded(name)) {
             break;
         }

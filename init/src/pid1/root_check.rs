@@ -32,8 +32,7 @@ const CHUNK_BYTES: usize = 128 * 1024;
 
 /// The work of the child: the check, at the lowest priority.
 pub fn run_in_child(disk: &Disk, words: &BootWords) -> u8 {
-    // SAFETY: changes only the priority of this process, for which nobody waits.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) };
+    super::machine::step_back();
     run(disk, words)
 }
 

@@ -22,6 +22,8 @@ use std::os::fd::AsFd;
 
 /// How long a card may take to appear: slow cards take three seconds, card readers on USB ten.
 const CARD_LIMIT: Duration = Duration::from_secs(30);
+/// How long to wait for drivers that are not needed for the root; one that hangs in the kernel must not stop the rest.
+const AHEAD_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long the reason of a failure stays on the screen.
 const READING_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 /// Longest kernel command line (arm64: 2048).
@@ -56,19 +58,27 @@ impl Start {
     fn steps(&mut self) -> anyhow::Result<()> {
         // There is no modprobe: spare the kernel the attempts to call it.
         let _ = std::fs::write("/proc/sys/kernel/modprobe", "\n");
+        machine::mark("stage one");
         let words = BootWords::parse(&files::read_text("/proc/cmdline", MAX_CMDLINE_BYTES)?)?;
         let loader = Loader::read();
         let index = loader.index();
         let uevents = Uevents::open()?;
         // First what the index names, of that the watchdog's driver first: on the Pi no restart is possible without it.
-        let missing = loader::coldplug(&index, index.load(), &[]);
+        let missing = loader::coldplug(&index, index.load());
         self.watchdog = Watchdog::open();
+        let (done, ahead) = std::sync::mpsc::channel();
+        // Without the thread the channel closes, and nothing is waited for.
+        let _ = std::thread::Builder::new().spawn(move || {
+            load_ahead();
+            done.send(())
+        });
 
         let (disk, root) = self.find_card(&words, &index, &uevents).with_context(|| match missing.as_slice() {
             [] => "no further hints".to_owned(),
             _ => format!("drivers that could not be loaded: {}", missing.join(", ")),
         })?;
         self.card = Some((disk.clone(), words.slot));
+        machine::mark("card found");
         if let Verdict::SwitchTo(other) = self.count(&disk, words.slot)
             && self.switch(&disk, &index, words.slot, other)
         {
@@ -80,6 +90,7 @@ impl Start {
             self.pause();
             return Ok(());
         }
+        machine::mark("start counted");
         let node = dm::open_verity("gatepost-root", &root.device, &words.verity, OnDamage::Panic)
             .context("the checked device for the root file system cannot be made")?;
         let _ = std::fs::create_dir(NEW_ROOT);
@@ -87,6 +98,10 @@ impl Start {
         mount(Some(&node), NEW_ROOT, Some("squashfs"), flags, None::<&str>)
             .context("the root file system cannot be mounted")?;
         drop(loader);
+        machine::mark("root mounted");
+        // Its files are about to go.
+        let _ = ahead.recv_timeout(AHEAD_LIMIT);
+        machine::mark("modules ahead loaded");
         switch_root::to(NEW_ROOT)?;
         self.hand_over()
     }
@@ -124,7 +139,7 @@ impl Start {
                         aliases.push(event.modalias)
                     }
                     Received::Event(_) => {}
-                    Received::Overrun => drop(loader::coldplug(index, &[], &[])),
+                    Received::Overrun => drop(loader::coldplug(index, &[])),
                     Received::Empty => break,
                 }
             }
@@ -216,4 +231,11 @@ impl Start {
         }
         std::thread::sleep(READING_TIME);
     }
+}
+
+/// Loads what stage two will want first, beside the way to the root. What fails is tried again, and told, there.
+fn load_ahead() {
+    let loader = Loader::read_ahead();
+    let index = loader.index();
+    drop(loader::coldplug(&index, index.load()));
 }

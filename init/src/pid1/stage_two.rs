@@ -39,6 +39,7 @@ pub fn run() {
 }
 
 fn start(system: &mut System) {
+    machine::mark("stage two");
     system.duties.handle_lost_hardware();
     system.load_modules(machine::now());
     let loader = Loader::read();
@@ -47,6 +48,7 @@ fn start(system: &mut System) {
     let card = words.and_then(|words| Some(Card { disk: Disk::find(words.disk)?, words }));
     if let Some(card) = &card {
         let opened = config_partition::open(&card.disk, &index, system.watchdog.as_mut());
+        machine::mark("config partition mounted");
         tell_opened(system, opened);
     } else {
         system.say("The card was not found again: nothing will be remembered.");
@@ -55,6 +57,7 @@ fn start(system: &mut System) {
     system.open_run_folder();
     if let Some(card) = card {
         fetch_config(system, &card, &index);
+        machine::mark("gateway.toml fetched");
         describe_slots(&card);
         system.say(&banner(&card.words));
         system.card = Some(card);

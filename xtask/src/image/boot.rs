@@ -4,13 +4,12 @@ use super::layout::Slot;
 use super::verity::Verity;
 use crate::tree::{Node, Tree};
 use anyhow::{Context, bail, ensure};
+use gatepost_core::card::cmdline::BootWords;
+use gatepost_core::card::{AUTOBOOT_FILE, CONFIG_FILE, autoboot};
 use std::collections::BTreeSet;
 
 /// The longest line of config.txt that the firmware reads, in bytes; it ignores the rest without a word.
 const CONFIG_LINE: usize = 80;
-
-/// autoboot.txt may be no longer than one sector.
-const AUTOBOOT_LIMIT: usize = 512;
 
 /// What lies in both slots alike.
 pub struct SlotParts<'a> {
@@ -54,13 +53,14 @@ pub fn selector(overlay: &Tree, firmware: &Tree, wanted: &[String], config: Opti
         put(&mut tree, name, node)?;
     }
     if let Some(config) = config {
-        tree.file("gateway.toml", config);
+        tree.file(CONFIG_FILE, config);
     }
-    for name in ["gateway.toml", "README.txt"] {
+    for name in [CONFIG_FILE, "README.txt"] {
         text(&tree, name)?;
     }
-    let autoboot = text(&tree, "autoboot.txt")?;
-    ensure!(autoboot.len() <= AUTOBOOT_LIMIT, "autoboot.txt is longer than {AUTOBOOT_LIMIT} bytes");
+    // By the same code that PID 1 changes slots with.
+    ensure!(tree.get(AUTOBOOT_FILE).is_none(), "{AUTOBOOT_FILE} does not belong into overlays/boot/selector");
+    tree.file(AUTOBOOT_FILE, autoboot::text(Slot::A).into_bytes());
     Ok(tree)
 }
 
@@ -85,16 +85,18 @@ fn text<'a>(tree: &'a Tree, path: &str) -> anyhow::Result<&'a str> {
 fn command_line(template: &str, slot: Slot, disk_signature: u32, verity: &Verity) -> anyhow::Result<String> {
     let line = template
         .trim()
-        .replace("{slot}", &slot.letter().to_string())
+        .replace("{slot}", &slot.name().to_lowercase())
         .replace("{disk}", &format!("{disk_signature:08x}"))
         .replace("{verity}", &verity.argument());
     ensure!(
         !line.contains(['{', '}', '\n']),
         "cmdline.txt must be one line with {{slot}}, {{disk}} and {{verity}}: {line}"
     );
-    for key in ["gatepost.slot=", "gatepost.disk=", "gatepost.verity="] {
-        ensure!(line.contains(key), "cmdline.txt does not say {key}");
-    }
+    let words = BootWords::parse(&line)?;
+    ensure!(
+        (words.slot, words.disk) == (slot, disk_signature) && words.verity.data_blocks == verity.data_blocks,
+        "PID 1 would misread cmdline.txt: {line}"
+    );
     Ok(line + "\n")
 }
 
@@ -175,9 +177,7 @@ mod tests {
         let wanted = ["bootcode.bin".to_string()];
         let tree = selector(&overlay, &firmware, &wanted, Some(b"hostname = \"x\"\n")).unwrap();
         assert_eq!(text(&tree, "gateway.toml").unwrap(), "hostname = \"x\"\n");
-        assert!(
-            text(&tree, "autoboot.txt").unwrap().starts_with("[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\n")
-        );
+        assert_eq!(autoboot::selected(text(&tree, AUTOBOOT_FILE).unwrap()), Some(Slot::A));
         assert!(
             selector(&overlay, &Tree::new(), &wanted, None).unwrap_err().to_string().contains("no file bootcode.bin")
         );

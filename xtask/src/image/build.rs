@@ -5,11 +5,13 @@ use super::cache::{Cache, Recipe};
 use super::card::Card;
 use super::layout::{Content, Layout, Slot};
 use super::manifest::Manifest;
+use super::output::Access;
 use super::verity::{self, Verity};
 use super::{ext4, fat, initramfs, kernel, paths, squashfs, step};
 use crate::ingredients::Ingredients;
 use crate::tree::{Node, Tree};
 use anyhow::{Context, ensure};
+use gatepost_core::card;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Parts<'a> {
     pub version: &'a str,
     /// Where slow results are kept.
     pub cache: &'a Cache,
+    /// Who may read the image.
+    pub access: Access,
 }
 
 /// What is known about a finished image.
@@ -54,7 +58,7 @@ pub fn build(parts: &Parts<'_>, image: &Path) -> anyhow::Result<Built> {
     let root_tree = root_tree(parts)?;
     let (root, verity) = pack_root(parts, &root_tree)?;
 
-    let card = Card::create(image, layout)?;
+    let card = Card::create(image, layout, parts.access)?;
     let mut used = Vec::new();
     let mut manifest = Manifest::new(ingredients, layout, &verity, parts.version);
 
@@ -128,9 +132,9 @@ fn root_tree(parts: &Parts<'_>) -> anyhow::Result<Tree> {
     let Parts { ingredients, layout, .. } = *parts;
     let mut tree = ingredients.root_modules.clone();
     tree.overlay(ingredients.root_firmware.clone());
-    tree.program("bin/gatepost", ingredients.binary.clone());
+    tree.program(inside(card::PROGRAM), ingredients.binary.clone());
     let release = format!("version={}\nbuilt={}\n", parts.version, layout.epoch);
-    tree.file("etc/gatepost-release", release.into_bytes());
+    tree.file(inside(card::RELEASE_FILE), release.into_bytes());
     for path in MOUNT_POINTS {
         tree.directory(path);
     }
@@ -152,6 +156,11 @@ fn pack_root(parts: &Parts<'_>, tree: &Tree) -> anyhow::Result<(Vec<u8>, Verity)
     })?;
     let verity = verity::append(&mut root, identity.verity_salt(), identity.verity_uuid());
     Ok((root, verity))
+}
+
+/// A path of PID 1's as a tree has it.
+fn inside(path: &str) -> &str {
+    path.trim_start_matches('/')
 }
 
 fn write_fat(

@@ -13,7 +13,8 @@ const KEPT: usize = 8;
 
 /// A folder of results.
 pub struct Cache {
-    folder: PathBuf,
+    /// None: nothing is kept and nothing found.
+    folder: Option<PathBuf>,
 }
 
 /// What a result is made from: the maker's name and settings (change them when its output changes), and the input.
@@ -54,7 +55,12 @@ impl Cache {
 
     /// A cache in this folder, which need not exist yet.
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: Some(folder.into()) }
+    }
+
+    /// A cache that forgets at once: everything is made anew.
+    pub fn none() -> Self {
+        Self { folder: None }
     }
 
     /// The kept result, or a new one, which is then kept. The flag says whether it was kept.
@@ -64,36 +70,37 @@ impl Cache {
             .chain_update(recipe.settings)
             .chain_update(recipe.input)
             .finalize();
-        let path = self.folder.join(format!("{}-{}", recipe.kind, hex(&key)));
+        let Some(folder) = &self.folder else { return Ok(Made { bytes: make()?, kept: false }) };
+        let path = folder.join(format!("{}-{}", recipe.kind, hex(&key)));
         if let Some(bytes) = read(&path) {
             return Ok(Made { bytes, kept: true });
         }
         let bytes = make()?;
-        self.keep(&path, &bytes).with_context(|| format!("can't write {}", path.display()))?;
-        self.forget_oldest(recipe.kind);
+        keep(folder, &path, &bytes).with_context(|| format!("can't write {}", path.display()))?;
+        forget_oldest(folder, recipe.kind);
         Ok(Made { bytes, kept: false })
     }
+}
 
-    /// Written beside and renamed, so that an interrupted build leaves no half result.
-    fn keep(&self, path: &Path, made: &[u8]) -> std::io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
-        fs::write(&unfinished, [&Sha256::digest(made)[..], made].concat())?;
-        fs::rename(&unfinished, path)
-    }
+/// Written beside and renamed, so that an interrupted build leaves no half result.
+fn keep(folder: &Path, path: &Path, made: &[u8]) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&unfinished, [&Sha256::digest(made)[..], made].concat())?;
+    fs::rename(&unfinished, path)
+}
 
-    fn forget_oldest(&self, kind: &str) {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        let mut found: Vec<(SystemTime, PathBuf)> = entries
-            .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{kind}-")))
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
-        found.sort();
-        for (_, path) in found.iter().rev().skip(KEPT) {
-            // Only disk space is lost if this fails.
-            let _ = fs::remove_file(path);
-        }
+fn forget_oldest(folder: &Path, kind: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut found: Vec<(SystemTime, PathBuf)> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{kind}-")))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    for (_, path) in found.iter().rev().skip(KEPT) {
+        // Only disk space is lost if this fails.
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -129,6 +136,12 @@ mod tests {
             fs::write(&path, bytes).unwrap();
         }
         assert_eq!(cache.get(&recipe(1), made(4)).unwrap(), result(4, false));
+    }
+
+    #[test]
+    fn a_build_without_a_cache_makes_everything() {
+        let made = |value: u8| Cache::none().get(&recipe(1), || Ok(vec![value])).unwrap();
+        assert_eq!((made(1).bytes, made(2).bytes), (vec![1], vec![2]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::layout::Layout;
 use super::mbr;
+use super::output::{self, Access};
 use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -25,9 +26,9 @@ pub struct Card {
 
 impl Card {
     /// Starts an image with its partition table.
-    pub fn create(path: &Path, layout: &Layout) -> anyhow::Result<Self> {
+    pub fn create(path: &Path, layout: &Layout, access: Access) -> anyhow::Result<Self> {
         let unfinished = path.with_extension("img.part");
-        let file = File::create(&unfinished).with_context(|| format!("can't create {}", unfinished.display()))?;
+        let file = output::create(&unfinished, access)?;
         file.set_len(layout.image_size())?;
         let card = Self { file, unfinished, path: path.into() };
         for (place, sector) in mbr::sectors(layout) {
@@ -59,13 +60,13 @@ impl Card {
 /// bytes of the image are done.
 pub fn compress(
     image: &Path,
-    packed: &Path,
+    (packed, access): (&Path, Access),
     level: i32,
     progress: &dyn Fn(u64),
 ) -> anyhow::Result<([u8; 32], [u8; 32], u64)> {
     let mut input = File::open(image).with_context(|| format!("can't read {}", image.display()))?;
     let length = input.metadata()?.len();
-    let output = File::create(packed).with_context(|| format!("can't create {}", packed.display()))?;
+    let output = output::create(packed, access)?;
     let mut encoder = zstd::Encoder::new(Hashing { inner: output, hash: Sha256::new(), length: 0 }, level)?;
     encoder.set_pledged_src_size(Some(length))?;
     encoder.window_log(WINDOW_LOG)?;

@@ -5,6 +5,8 @@
 
 use super::identity::Identity;
 use anyhow::{Context, bail, ensure};
+use gatepost_core::card;
+pub use gatepost_core::card::{SECTOR_BYTES as SECTOR, Slot};
 use serde::Deserialize;
 use std::fmt;
 use std::ops::Range;
@@ -13,37 +15,9 @@ use std::path::Path;
 /// Bytes in a mebibyte, the unit of `image.toml`.
 pub const MIB: u64 = 1 << 20;
 
-/// Bytes in a sector: what MBR, FAT and the Pi's ROM count in.
-pub const SECTOR: u64 = 512;
-
-/// Where the boot counter's two sectors end (LBA 2048 and 2056). The first partition must start behind them.
-pub const GAP_END: u64 = 2064 * SECTOR;
-
 /// The smallest FAT32 with clusters of one sector: 65525 clusters, their two tables and the reserved sectors. A smaller volume
 /// would be FAT16 by Microsoft's rule, which goes by the number of clusters alone.
 const FAT32_MIN: u64 = 34 * MIB;
-
-/// One of the two systems on the card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Slot {
-    /// The one a new card starts.
-    A,
-    /// The other.
-    B,
-}
-
-impl Slot {
-    /// Both.
-    pub const ALL: [Slot; 2] = [Slot::A, Slot::B];
-
-    /// As on the kernel command line.
-    pub fn letter(self) -> char {
-        match self {
-            Slot::A => 'a',
-            Slot::B => 'b',
-        }
-    }
-}
 
 /// What a partition holds. Each stands on the card exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -87,8 +61,14 @@ impl Content {
     }
 
     /// The partition number by which autoboot.txt and PID 1 know it.
-    pub fn number(self) -> u8 {
-        Content::ALL.iter().zip(1..).find(|(content, _)| **content == self).map_or(0, |(_, number)| number)
+    pub fn number(self) -> u32 {
+        match self {
+            Content::Selector => card::SELECTOR_PARTITION,
+            Content::Boot(slot) => slot.boot_partition(),
+            Content::Extended => card::EXTENDED_PARTITION,
+            Content::Root(slot) => slot.root_partition(),
+            Content::Config => card::CONFIG_PARTITION,
+        }
     }
 
     /// The MBR type byte. 0x0c is FAT32 by LBA, 0x0f extended by LBA, 0x83 Linux: the set that Pi ROMs are known to take.
@@ -105,12 +85,13 @@ impl Content {
         matches!(self, Content::Root(_) | Content::Config)
     }
 
-    /// The longest label its file system takes, in bytes.
-    fn label_limit(self) -> usize {
+    /// The label of its file system, empty where it has none. FAT takes 11 bytes, ext4 16.
+    fn label(self) -> &'static str {
         match self {
-            Content::Selector | Content::Boot(_) => 11,
-            Content::Config => 16,
-            Content::Extended | Content::Root(_) => 0,
+            Content::Selector => card::SELECTOR_LABEL,
+            Content::Boot(slot) => slot.boot_label(),
+            Content::Config => card::CONFIG_LABEL,
+            Content::Extended | Content::Root(_) => "",
         }
     }
 }
@@ -147,7 +128,7 @@ struct Raw {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPartition {
-    number: u8,
+    number: u32,
     content: Content,
     #[serde(default)]
     label: String,
@@ -250,7 +231,7 @@ impl Layout {
     /// The partition that holds this.
     pub fn partition(&self, content: Content) -> &Partition {
         // `parse` pushed one of each, in the order of `Content::ALL`.
-        &self.partitions[usize::from(content.number() - 1)]
+        &self.partitions[content.number() as usize - 1]
     }
 
     /// Bytes of the whole image: the end of the last partition.
@@ -270,17 +251,10 @@ fn partition(raw: &RawPartition) -> anyhow::Result<Partition> {
         content.number()
     );
     ensure!(raw.size_mib > 0, "{content}: size_mib must not be 0");
-    let limit = content.label_limit();
-    ensure!(raw.label.len() <= limit, "{content}: label \"{}\" is longer than {limit} bytes", raw.label);
+    ensure!(raw.label == content.label(), "{content}: the label is \"{}\", not \"{}\"", content.label(), raw.label);
     let start = u64::from(raw.start_mib) * MIB;
     let size = u64::from(raw.size_mib) * MIB;
     if matches!(content, Content::Selector | Content::Boot(_)) {
-        ensure!(
-            !raw.label.is_empty()
-                && raw.label.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'),
-            "{content}: a FAT label is made of A-Z, 0-9 and \"-\", not \"{}\"",
-            raw.label
-        );
         ensure!(
             size >= FAT32_MIN,
             "{content}: {} MiB is too small for FAT32; {} at least",
@@ -297,12 +271,15 @@ fn check_places(partitions: &[Partition]) -> anyhow::Result<()> {
     for partition in partitions {
         // An MBR counts sectors in 32 bits.
         ensure!(partition.range.end / SECTOR <= u64::from(u32::MAX), "{} ends beyond 2 TiB", show(partition));
-        ensure!(
-            partition.range.start >= GAP_END,
-            "{} lies over the boot counter, which needs the bytes up to {GAP_END}",
-            show(partition)
-        );
     }
+    // The gap before it holds the boot counter. The others come behind it, or overlap.
+    let first = card::FIRST_PARTITION_LBA * SECTOR;
+    ensure!(
+        primary.first().is_some_and(|partition| partition.range.start == first),
+        "{} must start at {} MiB: the boot counter lies before it",
+        Content::Selector,
+        first / MIB
+    );
     no_overlap(&primary, 0)?;
     // The MiB before a logical partition holds the sector that describes it.
     no_overlap(&logical, MIB)?;
@@ -367,8 +344,7 @@ mod tests {
         assert!(refused("number = 5", "number = 6").contains("look for it at 5"));
         assert!(refused("content = \"root-b\"", "content = \"root-a\"").contains("root-a"));
         assert!(refused("content = \"root-b\"", "content = \"rot\"").contains("unknown content \"rot\""));
-        assert!(refused("label = \"BOOT-A\"", "label = \"BOOT PARTITION\"").contains("longer than 11"));
-        assert!(refused("label = \"BOOT-A\"", "label = \"boot-a\"").contains("A-Z"));
+        assert!(refused("label = \"BOOT-A\"", "label = \"boot-a\"").contains("the label is \"BOOT-A\""));
         assert!(refused("size_mib = 48", "size_mib = 20").contains("too small for FAT32"));
         assert!(refused("size_mib = 48", "size = 48").contains("unknown field"));
         assert!(refused("block_kib = 32", "block_kib = 100").contains("power of two"));

@@ -25,7 +25,7 @@ pub struct Manifest {
 
 #[derive(Serialize)]
 struct PartitionEntry {
-    number: u8,
+    number: u32,
     content: &'static str,
     label: String,
     start_mib: u64,
@@ -36,6 +36,7 @@ struct PartitionEntry {
 struct PackageEntry {
     name: String,
     version: String,
+    size: u64,
     sha256: String,
     licences: Vec<String>,
 }
@@ -61,6 +62,7 @@ impl Manifest {
         let packages = ingredients.packages.iter().map(|package| PackageEntry {
             name: package.name.clone(),
             version: package.version.clone(),
+            size: package.size,
             sha256: package.sha256.clone(),
             licences: package.licences.clone(),
         });

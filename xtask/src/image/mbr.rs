@@ -5,6 +5,7 @@
 //! the start of the extended partition). No boot code: the Pi's ROM never runs any.
 
 use super::layout::{Content, Layout, MIB, Partition, SECTOR};
+use gatepost_core::card::MBR_SIGNATURE_OFFSET;
 
 /// A sector of 512 bytes and where it belongs on the card, in bytes.
 pub type PlacedSector = (u64, [u8; 512]);
@@ -15,7 +16,7 @@ const EBR_LINK: u8 = 0x05;
 /// All table sectors of a card.
 pub fn sectors(layout: &Layout) -> Vec<PlacedSector> {
     let mut mbr = [0; 512];
-    mbr[440..444].copy_from_slice(&layout.identity.disk_signature().to_le_bytes());
+    mbr[MBR_SIGNATURE_OFFSET..][..4].copy_from_slice(&layout.identity.disk_signature().to_le_bytes());
     let (logical, primary): (Vec<_>, Vec<_>) =
         layout.partitions().iter().partition(|partition| partition.content.is_logical());
     for (index, partition) in primary.iter().enumerate() {
@@ -95,7 +96,7 @@ mod tests {
     const REAL: &str = include_str!("../../../image/image.toml");
 
     /// Follows the chain as a kernel does: (number, type, bytes).
-    fn walk(sectors: &BTreeMap<u64, [u8; 512]>) -> Vec<(u8, u8, Range<u64>)> {
+    fn walk(sectors: &BTreeMap<u64, [u8; 512]>) -> Vec<(u32, u8, Range<u64>)> {
         let entry = |sector: &[u8; 512], index: usize| {
             let e = &sector[446 + 16 * index..][..16];
             let number = |at: usize| u64::from(u32::from_le_bytes(e[at..at + 4].try_into().unwrap())) * SECTOR;
@@ -105,7 +106,7 @@ mod tests {
         let mut container = None;
         for index in 0..4 {
             let (kind, start, size) = entry(&sectors[&0], index);
-            found.push((index as u8 + 1, kind, start..start + size));
+            found.push((index as u32 + 1, kind, start..start + size));
             if kind == 0x0f {
                 container = Some(start);
             }

@@ -13,6 +13,7 @@ mod kernel;
 mod layout;
 mod manifest;
 mod mbr;
+mod output;
 mod paths;
 mod squashfs;
 mod summary;
@@ -25,6 +26,7 @@ use crate::flash;
 use crate::ingredients;
 use crate::progress;
 use anyhow::Context;
+use output::Access;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -54,6 +56,9 @@ pub struct Args {
     /// Where the image goes [default: target/image]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Pack everything anew, also what an earlier build kept: how the tests see that both give the same image
+    #[arg(long, hide = true)]
+    anew: bool,
 }
 
 /// Builds the image, and flashes it if asked to.
@@ -70,23 +75,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let image = out.join("gatepost.img");
     let packed = out.join("gatepost.img.zst");
 
+    // A Wi-Fi passphrase may stand in the configuration, and the manifest's hash of it would help to guess it.
+    let access = config.as_ref().map_or(Access::Everyone, |_| Access::Owner);
     let parts = build::Parts {
         ingredients: &ingredients,
         layout: &layout,
         overlays: Path::new("overlays"),
         config: config.as_deref(),
         version: VERSION,
-        cache: &cache::Cache::of_user()?,
+        cache: &if args.anew { cache::Cache::none() } else { cache::Cache::of_user()? },
+        access,
     };
     let built = build::build(&parts, &image)?;
     let shown = progress::bytes("Compressing the image", layout.image_size());
     let (sha256, packed_sha256, packed_size) =
-        card::compress(&image, &packed, DOWNLOAD_LEVEL, &|done| shown.set(done))?;
+        card::compress(&image, (&packed, access), DOWNLOAD_LEVEL, &|done| shown.set(done))?;
     shown.done(format!("{packed_size} bytes"));
     let (sha256, packed_sha256) = (verity::hex(&sha256), verity::hex(&packed_sha256));
-    write_sum(&image, &sha256)?;
-    write_sum(&packed, &packed_sha256)?;
-    fs::write(out.join("manifest.json"), built.manifest.text()?)?;
+    write_sum(&image, &sha256, access)?;
+    write_sum(&packed, &packed_sha256, access)?;
+    output::write(&out.join("manifest.json"), &built.manifest.text()?, access)?;
     card::check_size(packed_size, layout.compressed_limit)?;
 
     let next = match args.flash {
@@ -96,6 +104,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let image_output = summary::Output { path: &image, size: layout.image_size(), sha256: &sha256 };
     let packed_output = summary::Output { path: &packed, size: packed_size, sha256: &packed_sha256 };
     print!("{}", summary::text(&layout, &built, &image_output, &packed_output, &next));
+    if access == Access::Owner {
+        println!(
+            "  Your configuration is in it, perhaps with a passphrase: these files are readable by you alone (mode 0600)."
+        );
+    }
     println!("  Built in {:.1} s", began.elapsed().as_secs_f32());
     match args.flash {
         Some(device) => flash::run(flash::Args::built(device, std::path::absolute(image)?)),
@@ -103,22 +116,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-/// Reads the user's configuration, if it is one that the gateway would take. A mistake in it is nobody's bug: it ends the
-/// build without a stack trace.
+/// Reads the user's configuration, if it is one that the gateway would take.
 fn read_config(path: &Path) -> anyhow::Result<Vec<u8>> {
-    if let Err(problems) = check_config::check(path) {
-        eprintln!("{problems:#}");
-        std::process::exit(1);
-    }
+    check_config::check(path)?;
     let path = check_config::as_typed(path);
     fs::read(&path).with_context(|| format!("can't read {}", path.display()))
 }
 
 /// `HASH  NAME` beside the file, as `sha256sum -c` reads it.
-fn write_sum(file: &Path, sha256: &str) -> anyhow::Result<()> {
+fn write_sum(file: &Path, sha256: &str, access: Access) -> anyhow::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let path = file.with_file_name(format!("{name}.sha256"));
-    fs::write(&path, format!("{sha256}  {name}\n")).with_context(|| format!("can't write {}", path.display()))
+    output::write(&path, &format!("{sha256}  {name}\n"), access)
 }
 
 /// Shows a step while it runs, and then how long it took. The work gives its result and a few words about it.

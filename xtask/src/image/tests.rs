@@ -3,6 +3,7 @@
 use super::build::{Built, Parts, build};
 use super::cache::Cache;
 use super::layout::{Content, Layout, Slot};
+use super::output::Access;
 use super::{card, summary, verity};
 use crate::ingredients::{Ingredients, Package};
 use crate::tree::{Node, Tree};
@@ -70,7 +71,7 @@ fn fake() -> Ingredients {
             version: "6.12.0-1".into(),
             sha256: "00".repeat(32),
             licences: vec!["GPL-2".into()],
-            path: PathBuf::new(),
+            size: 1,
         }],
     }
 }
@@ -104,6 +105,7 @@ impl Lab {
             config,
             version: "0.1.0",
             cache: &cache,
+            access: config.map_or(Access::Everyone, |_| Access::Owner),
         };
         let built = build(&parts, &folder.path().join("gatepost.img")).unwrap();
         Self { folder, layout, built }
@@ -235,6 +237,7 @@ fn the_slots_differ_in_one_word() {
 #[test]
 fn the_users_config_is_on_the_selector() {
     let lab = Lab::new(Some(b"[uplink]\ninterface = \"wlan0\"\n"));
+    assert_eq!(fs::metadata(lab.image()).unwrap().mode() & 0o777, 0o600, "a passphrase may stand in it");
     assert_eq!(lab.file(Content::Selector, "gateway.toml"), b"[uplink]\ninterface = \"wlan0\"\n");
     assert!(lab.file(Content::Selector, "README.txt").starts_with(b"GATEPOST"));
     let Some(Node::File { data, .. }) = fake().boot_firmware.get("bootcode.bin").cloned() else { panic!() };
@@ -245,7 +248,8 @@ fn the_users_config_is_on_the_selector() {
 fn the_download_unpacks_to_the_image_and_holds_the_second_slot_for_nothing() {
     let lab = Lab::shared();
     let packed = lab.folder.path().join("gatepost.img.zst");
-    let (image_hash, packed_hash, size) = card::compress(&lab.image(), &packed, 3, &|_| {}).unwrap();
+    let (image_hash, packed_hash, size) =
+        card::compress(&lab.image(), (&packed, Access::Everyone), 3, &|_| {}).unwrap();
     assert_eq!(image_hash.to_vec(), sha256(&lab.image()));
     assert_eq!((packed_hash.to_vec(), size), (sha256(&packed), fs::metadata(&packed).unwrap().len()));
     // 2 MiB of kernel and what a slot needs besides, once: under 6 MB; twice would be over 9.

@@ -10,10 +10,11 @@
 //! A hash block holds the SHA-256 digests of 128 blocks of the level below. Every digest is taken over the salt and then the
 //! block. Without secure boot this finds rot and damage; it is no proof of who made the card.
 
+use gatepost_core::card::VERITY_BLOCK_BYTES;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a data block and of a hash block. The kernel's page size: larger ones can't be mapped.
-pub const BLOCK: usize = 4096;
+pub const BLOCK: usize = VERITY_BLOCK_BYTES as usize;
 
 /// Digests that fit into a hash block.
 const DIGESTS: usize = BLOCK / 32;

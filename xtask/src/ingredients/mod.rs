@@ -28,7 +28,6 @@ use anyhow::{Context, Result};
 use cache::Cache;
 use deb::{Content, Files};
 use modules::Place;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where packages come from.
@@ -71,8 +70,8 @@ pub struct Package {
     pub sha256: String,
     /// Licences, as its copyright file names them.
     pub licences: Vec<String>,
-    /// Where the .deb lies in the cache.
-    pub path: PathBuf,
+    /// Of the .deb, in bytes.
+    pub size: u64,
 }
 
 /// Fetches, verifies, unpacks and builds everything. Works offline when the cache holds what the lock names.
@@ -92,7 +91,8 @@ pub fn gather(options: &Options) -> Result<Ingredients> {
     let step = progress::step("Choosing kernel modules and firmware");
     let modules = modules::List::read()?;
     let all = modules::Kernel::new(kernel_files)?;
-    let initramfs_modules = all.tree(&modules, Place::Initramfs)?;
+    let mut initramfs_modules = all.tree(&modules, Place::Initramfs)?;
+    initramfs_modules.overlay(all.tree(&modules, Place::Ahead)?);
     let root_modules = all.tree(&modules, Place::Root)?;
     let trees = firmware.lay_out(files)?;
     let count = |tree: &Tree| tree.iter().filter(|(path, _)| path.ends_with(".ko")).count();
@@ -110,7 +110,7 @@ pub fn gather(options: &Options) -> Result<Ingredients> {
         root_firmware: trees.root,
         binary,
         toolchain: toolchain.description,
-        packages: packages(&cache, &list, &unpacked)?,
+        packages: packages(&list, &unpacked)?,
     })
 }
 
@@ -150,7 +150,7 @@ fn copyright_of(locked: &Locked) -> String {
 }
 
 /// The manifest's lines about the packages.
-fn packages(cache: &Cache, list: &[wanted::Wanted], unpacked: &[(&Locked, Files)]) -> Result<Vec<Package>> {
+fn packages(list: &[wanted::Wanted], unpacked: &[(&Locked, Files)]) -> Result<Vec<Package>> {
     let package = |(locked, files): &(&Locked, Files)| {
         let Some(Content::File(text)) = files.get(&copyright_of(locked)) else {
             anyhow::bail!("the package {} has no copyright file", locked.name);
@@ -162,7 +162,7 @@ fn packages(cache: &Cache, list: &[wanted::Wanted], unpacked: &[(&Locked, Files)
             version: locked.version.clone(),
             sha256: locked.sha256.clone(),
             licences: copyright::licences(&String::from_utf8_lossy(text), patterns),
-            path: cache.package(&locked.sha256),
+            size: locked.size,
         })
     };
     unpacked.iter().map(package).collect()

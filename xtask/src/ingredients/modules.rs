@@ -13,6 +13,7 @@ use super::deb::{Content, Files};
 use super::modinfo::{self, ModInfo, underscored};
 use crate::tree::Tree;
 use anyhow::{Context, Result, bail, ensure};
+use gatepost_core::card;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -47,6 +48,9 @@ struct Group {
     /// Loaded at boot, in this order.
     #[serde(default)]
     load: Vec<String>,
+    /// Loaded by PID 1 when it needs them.
+    #[serde(default)]
+    demand: Vec<String>,
     /// Loaded when the kernel finds their hardware.
     #[serde(default)]
     hardware: Vec<String>,
@@ -58,8 +62,21 @@ struct Group {
 pub enum Place {
     /// What it takes to reach the root file system.
     Initramfs,
+    /// In the initramfs too, but not waited for: what the root will want at once, loaded while it is being reached.
+    Ahead,
     /// Everything else.
     Root,
+}
+
+impl Place {
+    /// Where PID 1 finds the index of these modules.
+    fn index_path(self) -> &'static str {
+        match self {
+            Place::Initramfs | Place::Root => card::MODULES_INDEX,
+            Place::Ahead => card::AHEAD_INDEX,
+        }
+        .trim_start_matches('/')
+    }
 }
 
 impl List {
@@ -128,9 +145,15 @@ impl<'a> Kernel<'a> {
 
     /// The modules of one place with their index.
     pub fn tree(&self, list: &List, place: Place) -> Result<Tree> {
-        let (load, hardware) = (list.loaded(place), list.hardware(place));
+        let (mut load, hardware) = (list.loaded(place), list.hardware(place));
         let mut taken: BTreeMap<String, (ModInfo, Vec<u8>)> = BTreeMap::new();
-        let wanted: Vec<String> = load.iter().chain(&hardware).filter(|name| !self.is_builtin(name)).cloned().collect();
+        let demand: Vec<String> =
+            list.groups(place).flat_map(|group| &group.demand).map(|name| underscored(name)).collect();
+        if place == Place::Ahead {
+            load.extend(demand.iter().cloned());
+        }
+        let wanted: Vec<String> =
+            load.iter().chain(&demand).chain(&hardware).filter(|name| !self.is_builtin(name)).cloned().collect();
         let order = closure(&wanted, |name| {
             let (info, data) = self.module(name)?;
             let needs = self.needs(list, &info)?;
@@ -138,7 +161,7 @@ impl<'a> Kernel<'a> {
             Ok(needs)
         })?;
         let mut tree = Tree::new();
-        tree.file("lib/modules/modules.index", index(list, &order, &taken, &load, &hardware)?.into_bytes());
+        tree.file(place.index_path(), index(list, &order, &taken, &load, &hardware)?.into_bytes());
         for (name, (_, data)) in taken {
             tree.file(format!("lib/modules/{}", file_of(&name)), data);
         }

@@ -4,8 +4,9 @@ mod report;
 mod tools;
 
 use crate::{check, image};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use report::Report;
+use std::process::Command;
 
 /// What the command line may say.
 #[derive(clap::Args)]
@@ -34,6 +35,13 @@ enum Ring {
 
 const ALL: [Ring; 6] = [Ring::Check, Ring::Unit, Ring::Fuzz, Ring::Netns, Ring::Image, Ring::Qemu];
 
+/// Builds what a ring runs.
+fn cargo_build(arguments: &[&str]) -> Result<()> {
+    let status = Command::new(env!("CARGO")).arg("build").args(arguments).status()?;
+    ensure!(status.success(), "`cargo build {}` failed", arguments.join(" "));
+    Ok(())
+}
+
 /// Runs the rings and closes with the counts.
 pub fn run(args: Args) -> Result<()> {
     let rings = if args.rings.is_empty() { ALL.to_vec() } else { args.rings };
@@ -44,7 +52,11 @@ pub fn run(args: Args) -> Result<()> {
             Ring::Check => report.step("check", || check::run(check::Args {})),
             Ring::Unit => report.cargo_test("unit", &["--workspace", "--lib", "--bins"]),
             Ring::Fuzz => report.cargo_test("fuzz", &["--profile", "fuzz", "-p", "tests", "--test", "fuzz"]),
-            Ring::Netns => report.cargo_test("netns", &["-p", "tests", "--test", "netns", "--", "--test-threads=1"]),
+            Ring::Netns => {
+                report.step("gateway build", || cargo_build(&["-p", "init"]));
+                let tests = ["-p", "tests", "--test", "netns", "--test", "netns_ruleset", "--", "--test-threads=1"];
+                report.cargo_test("netns", &tests);
+            }
             Ring::Image => {
                 report.step("image build", || image::run(image::Args::default()));
                 report.cargo_test("image", &["-p", "tests", "--test", "image"]);

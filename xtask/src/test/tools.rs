@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the Debian package it comes in.
-const TOOLS: [(&str, &str); 19] = [
+const TOOLS: [(&str, &str); 20] = [
     ("busybox", "busybox"),
     ("dhclient", "isc-dhcp-client"),
     ("dhcpcd", "dhcpcd-base"),
@@ -15,6 +15,7 @@ const TOOLS: [(&str, &str); 19] = [
     ("dnsmasq", "dnsmasq-base"),
     ("dumpe2fs", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
+    ("file", "file"),
     ("fsck.fat", "dosfstools"),
     ("ip", "iproute2"),
     ("nft", "nftables"),

@@ -13,7 +13,10 @@ mod inputs;
 pub mod log;
 mod network;
 mod probe;
+mod retry;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use inputs::{Action, ConfigSource, Start};
 
@@ -33,6 +36,10 @@ use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use log::Log;
 use probe::{Probe, Step};
+use retry::{Attempts, Backoff};
+
+/// First and longest wait before the card is written again after it refused: each try may cost an erase.
+const DISK_RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// The whole gateway's state.
 pub struct Gateway {
@@ -52,11 +59,16 @@ pub struct Gateway {
     serving: bool,
     /// A change of the kernel's state is under way; its outcome brings a new look.
     applying: bool,
-    /// When to try again what the kernel refused, and how long to wait next time.
-    retry: Option<(Instant, Duration)>,
-    /// What the kernel or the disk refuses, for the status.
+    /// What was asked of the kernel and is not there yet.
+    attempts: Attempts,
+    /// What the kernel refuses, for the status.
     refused: Vec<String>,
     disk_trouble: Option<String>,
+    disk_retry: Backoff,
+    serve_trouble: Option<String>,
+    serve_retry: Backoff,
+    /// The leases as they stand on the disk, until the kernel has told on which network they were given out.
+    journal: Option<Vec<u8>>,
     server: DhcpServer,
     client: Option<Client>,
     uplink_lease: Option<dhcp_client::Lease>,
@@ -77,11 +89,10 @@ struct Client {
 }
 
 impl Gateway {
-    /// The gateway as it starts: leases read from the disk, nothing known of the kernel.
-    pub fn new(start: Start, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) -> Self {
+    /// The gateway as it starts: nothing is known of the kernel yet. The leases are taken over with its first state.
+    pub fn new(start: Start, now: Instant, entropy: &mut dyn Entropy) -> Self {
         let lan = start.config.lan.address;
-        let mut server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
-        server.restore(&start.journal, now, wall);
+        let server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
         let mut gateway = Self {
             version: start.version,
             dns: Dns::new(dns_settings(&start.config, lan), entropy),
@@ -90,9 +101,13 @@ impl Gateway {
             conflict: None,
             serving: false,
             applying: false,
-            retry: None,
+            attempts: Attempts::new(network::RETRY),
             refused: Vec::new(),
             disk_trouble: None,
+            disk_retry: DISK_RETRY,
+            serve_trouble: None,
+            serve_retry: network::RETRY,
+            journal: Some(start.journal),
             server,
             client: None,
             uplink_lease: None,
@@ -107,15 +122,13 @@ impl Gateway {
             problems: start.problems,
         };
         gateway.say_start(now);
-        gateway.drive(now);
         gateway.update_names();
         gateway.update_upstreams();
         gateway
     }
 
     fn say_start(&mut self, now: Instant) {
-        let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
-        self.log.push(now, &format!("Gatepost {} starts with {leases} leases from the card.", self.version));
+        self.log.push(now, &format!("Gatepost {} starts.", self.version));
         for problem in self.problems.clone().lines() {
             self.say(now, problem);
         }
@@ -201,6 +214,7 @@ impl Gateway {
 
     /// The leases' journal is durable up to this record.
     pub fn handle_leases_stored(&mut self, sequence: u64, now: Instant) {
+        self.disk_retry.clear();
         if self.disk_trouble.take().is_some() {
             self.say(now, "The config partition can be written again.");
         }
@@ -208,15 +222,14 @@ impl Gateway {
         self.drive(now);
     }
 
-    /// The disk refused. What it says is shown, and the whole journal is written anew, since nobody knows how much
-    /// of the last write is there.
+    /// The disk refused. What it says is shown, and after a while the whole journal is written anew, since nobody
+    /// knows how much of the last write is there. Until then the shell must append nothing.
     pub fn handle_disk_failure(&mut self, message: &str, now: Instant) {
         if self.disk_trouble.as_deref() != Some(message) {
             self.say(now, message);
         }
         self.disk_trouble = Some(message.into());
-        self.server.handle_store_failed(now);
-        self.drive(now);
+        self.disk_retry.fail(now);
     }
 
     /// Time has passed.
@@ -228,10 +241,15 @@ impl Gateway {
             client.machine.handle_timeout(now, entropy);
         }
         self.step_probe(now, entropy);
-        if self.retry.is_some_and(|(at, _)| at <= now) && !self.applying {
+        if self.disk_retry.fire(now) {
+            self.server.handle_store_failed(now);
+        }
+        if self.serve_retry.fire(now) {
+            self.follow_lan();
+        }
+        if self.attempts.fire(now) {
             // Look again: what was missing may have come.
             self.actions.push_back(Action::LookAtKernel);
-            self.retry = self.retry.map(|(_, wait)| (now + wait, wait));
         }
         self.drive(now);
     }
@@ -240,8 +258,9 @@ impl Gateway {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let client = self.client.as_ref().and_then(|client| client.machine.poll_timeout());
         let probe = self.client.as_ref().and_then(|client| client.probe).map(|probe| probe.due());
-        let retry = self.retry.map(|(at, _)| at);
-        [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe, retry].into_iter().flatten().min()
+        let machines = [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe];
+        let retries = [self.attempts.due(), self.disk_retry.due(), self.serve_retry.due()];
+        machines.into_iter().chain(retries).flatten().min()
     }
 
     /// What to do next.
@@ -387,7 +406,8 @@ impl Gateway {
 
     fn troubles(&self) -> impl Iterator<Item = String> {
         let conflict = self.conflict.map(|conflict| conflict.to_string());
-        self.refused.clone().into_iter().chain(conflict).chain(self.disk_trouble.clone())
+        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone()];
+        self.refused.clone().into_iter().chain(others.into_iter().flatten())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gateway's part that looks after the kernel's network state.
 
+use super::retry::Backoff;
 use super::{Action, Client, Gateway, dns_settings, status};
 use crate::config::Addressing;
 use crate::dhcp_client;
@@ -12,13 +13,21 @@ use alloc::vec::Vec;
 
 /// First and longest wait before the kernel is asked again for what it refused. While the system starts, the packet
 /// filter's modules may come a moment after us.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+pub(super) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
 impl Gateway {
     /// The kernel's state as it is now.
     pub fn handle_kernel(&mut self, snapshot: Snapshot, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
         self.say_changes(&snapshot, now);
+        let had_carrier = self.uplink_carrier();
         self.snapshot = snapshot;
+        if let Some(journal) = self.journal.take() {
+            self.take_over_leases(&journal, now, wall);
+        }
+        if !had_carrier && self.uplink_carrier() {
+            // Another network may be at the other end: what is known about the servers is forgotten.
+            self.update_upstreams();
+        }
         self.follow_uplink(now, wall, entropy);
         self.follow_lan();
         // The client may have taken up an address that is in place; the plan must know.
@@ -27,15 +36,20 @@ impl Gateway {
         self.drive(now);
     }
 
+    /// The kernel's state could not be read; `why` is a sentence. It is read again after a while.
+    pub fn handle_look_failed(&mut self, why: &str, now: Instant) {
+        self.set_refused(alloc::vec![String::from(why)], now);
+        self.attempts.unknown(now);
+    }
+
     /// The steps were taken; `failures` is what went wrong, a sentence each.
     pub fn handle_applied(&mut self, failures: Vec<String>, now: Instant) {
         self.applying = false;
-        if failures.is_empty() {
-            self.retry = None;
-        } else {
-            let wait = self.retry.map_or(RETRY.0, |(_, wait)| (wait * 2).min(RETRY.1));
-            self.retry = Some((now + wait, wait));
-        }
+        self.set_refused(failures, now);
+        self.actions.push_back(Action::LookAtKernel);
+    }
+
+    fn set_refused(&mut self, failures: Vec<String>, now: Instant) {
         for failure in &failures {
             // Said when it begins, not with each new try.
             if !self.refused.contains(failure) {
@@ -43,22 +57,47 @@ impl Gateway {
             }
         }
         self.refused = failures;
-        self.actions.push_back(Action::LookAtKernel);
     }
 
-    /// The LAN's sockets are open, or not (any more).
-    pub fn handle_serving(&mut self, serving: bool, now: Instant) {
-        if serving && !self.serving {
-            let text = alloc::format!(
-                "The LAN is served on {}: this is {}, address {}.",
-                self.config.lan.interface,
-                self.config.hostname,
-                self.lan.address()
-            );
-            self.say(now, &text);
+    /// The LAN's sockets are open, or are not (any more) and why; then they are asked for again after a while.
+    pub fn handle_serving(&mut self, outcome: Result<(), String>, now: Instant) {
+        match outcome {
+            Ok(()) => {
+                (self.serve_trouble, self.serve_retry) = (None, RETRY);
+                if !self.serving {
+                    let text = alloc::format!(
+                        "The LAN is served on {}: this is {}, address {}.",
+                        self.config.lan.interface,
+                        self.config.hostname,
+                        self.lan.address()
+                    );
+                    self.say(now, &text);
+                }
+                self.serving = true;
+            }
+            Err(why) => {
+                if self.serve_trouble.as_ref() != Some(&why) {
+                    self.say(now, &why);
+                }
+                (self.serve_trouble, self.serving) = (Some(why), false);
+                self.serve_retry.fail(now);
+            }
         }
-        self.serving = serving;
-        self.drive(now);
+    }
+
+    /// The journal is read with the network that the kernel still has: a LAN that had moved gave out other addresses.
+    fn take_over_leases(&mut self, journal: &[u8], now: Instant, wall: WallTime) {
+        let in_use = self.lan_in_use();
+        if let Some(lan) = self.config.lan.alternative.filter(|alternative| in_use == Some(*alternative)) {
+            self.lan = lan;
+            self.server = dhcp_server::DhcpServer::new(dhcp_server::Settings::new(&self.config, lan), now);
+            self.dns.set_settings(dns_settings(&self.config, lan));
+            self.update_upstreams();
+        }
+        self.server.restore(journal, now, wall);
+        let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
+        self.log.push(now, &alloc::format!("{leases} leases were read from the card."));
+        self.update_names();
     }
 
     /// Which parameters the shell reads for a snapshot, and which interfaces are managed.
@@ -94,26 +133,39 @@ impl Gateway {
             self.serving = false;
             self.follow_lan();
             self.update_names();
+            // One of them may have had our old address, or may have our new one.
+            self.update_upstreams();
         }
         self.uplink = plan.uplink;
         let changes: Vec<Change> = reconcile(&self.snapshot.state, &plan.state);
-        let waiting = self.retry.is_some_and(|(at, _)| now < at);
-        if !changes.is_empty() && !waiting {
+        if changes.is_empty() {
+            self.attempts.done();
+            self.refused.clear();
+        } else if self.attempts.admit(&changes, now) {
             self.applying = true;
             self.actions.push_back(Action::Apply(changes));
+        } else if self.refused.is_empty() {
+            let lost = changes.iter().map(|change| alloc::format!("The kernel was told to {change}, but did not."));
+            self.set_refused(lost.collect(), now);
         }
     }
 
     /// The LAN's address as the kernel has it, left there perhaps by an earlier process.
     fn lan_in_use(&self) -> Option<crate::net::Ipv4Net> {
-        let state = self.snapshot.state.links.get(&self.config.lan.interface);
-        state.and_then(|state| state.addresses.first().copied())
+        let addresses = &self.snapshot.state.links.get(&self.config.lan.interface)?.addresses;
+        // Both are there when a move was cut short.
+        let moved = self.config.lan.alternative.filter(|alternative| addresses.contains(alternative));
+        moved.or_else(|| addresses.first().copied())
+    }
+
+    fn uplink_carrier(&self) -> bool {
+        self.link(&self.config.uplink.interface).is_some_and(|link| link.carrier)
     }
 
     /// Opens the LAN's sockets as soon as its interface is there.
-    fn follow_lan(&mut self) {
+    pub(super) fn follow_lan(&mut self) {
         let Some(link) = self.link(&self.config.lan.interface) else {
-            self.serving = false;
+            (self.serving, self.serve_trouble, self.serve_retry) = (false, None, RETRY);
             return;
         };
         self.actions.push_back(Action::ServeLan { index: link.index, mac: link.mac, lan: self.lan });

@@ -67,6 +67,9 @@ fn uplink(gateway: &Gateway, now: Instant) -> String {
             format!("{interface}  {address}{server}, {left}, {via}")
         }
         (None, Addressing::Static { .. }) => format!("{interface}: not set up yet"),
+        (None, Addressing::Dhcp) if gateway.uplink_lease.is_some() => {
+            format!("{interface}: the address that it was given can't be used")
+        }
         (None, Addressing::Dhcp) => format!("{interface}: waiting for an address; no DHCP server has answered yet"),
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of `modules`.
+
 use super::*;
 use alloc::format;
 use alloc::string::String;

@@ -1,3 +1,5 @@
+//! Tests of `plan`.
+
 use super::*;
 use crate::config::{Addressing, Dhcp, Dns, Lan, Uplink};
 use crate::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of `ruleset`.
+
 use super::*;
 use alloc::string::ToString;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of `slots`.
+
 use super::*;
 use alloc::vec::Vec;
 use proptest::prelude::*;

@@ -34,8 +34,9 @@ const RTMGRP_IPV4_ROUTE: u32 = 0x40;
 /// Tells when links, IPv4 addresses or IPv4 routes have changed.
 pub struct Monitor {
     socket: TokioSocket,
-    /// Something changed that nobody was told yet.
-    pending: bool,
+    /// Something changed that nobody was told yet; they are at this moment. It stands still while the wait for it is
+    /// interrupted, or a busy event loop would never get there.
+    pending: Option<tokio::time::Instant>,
 }
 
 impl Monitor {
@@ -44,19 +45,25 @@ impl Monitor {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         let groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE;
         socket.socket_mut().bind(&SocketAddr::new(0, groups))?;
-        Ok(Self { socket, pending: false })
+        Ok(Self { socket, pending: None })
     }
 
     /// Returns when something may have changed since the last return. Safe to cancel (`select!`): nothing is lost.
     pub async fn changed(&mut self) -> io::Result<()> {
-        if !self.pending {
-            let mut first = Vec::with_capacity(NOTIFICATION_MAX);
-            sign_of_change(self.socket.recv(&mut first).await)?;
-            self.pending = true;
+        let settled = match self.pending {
+            Some(settled) => settled,
+            None => {
+                let mut first = Vec::with_capacity(NOTIFICATION_MAX);
+                sign_of_change(self.socket.recv(&mut first).await)?;
+                *self.pending.insert(tokio::time::Instant::now() + SETTLE)
+            }
+        };
+        // A timer made anew at each call does not fire while the event loop never rests; the clock is read besides.
+        if tokio::time::Instant::now() < settled {
+            tokio::time::sleep_until(settled).await;
         }
-        tokio::time::sleep(SETTLE).await;
         self.drain()?;
-        self.pending = false;
+        self.pending = None;
         Ok(())
     }
 

@@ -143,6 +143,20 @@ fn links_may_come_and_go_at_any_time() {
     });
 }
 
+/// In the event loop every other event interrupts the wait.
+#[test]
+fn a_wait_that_is_always_interrupted_ends_all_the_same() {
+    in_namespace(async {
+        let mut monitor = Monitor::open().unwrap();
+        ip("link add eth0 type veth peer name lan");
+        let mut turns = 0;
+        while tokio::time::timeout(Duration::from_millis(5), monitor.changed()).await.is_err() {
+            turns += 1;
+            assert!(turns < 100, "the change is never told");
+        }
+    });
+}
+
 /// More notifications than the socket holds: the kernel says ENOBUFS, which is a change like any other.
 #[test]
 fn a_storm_of_notifications_is_a_change() {

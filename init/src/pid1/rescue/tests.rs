@@ -1,3 +1,5 @@
+//! Tests of `rescue`.
+
 use super::*;
 use std::process::Command;
 
