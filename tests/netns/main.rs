@@ -8,6 +8,7 @@ mod changes;
 mod clients;
 mod dns_load;
 mod firewall;
+mod flood;
 mod names;
 mod restart;
 mod world;

@@ -239,11 +239,29 @@ impl World {
         fs::read_to_string(self.path("dnsmasq.log")).unwrap_or_default().to_lowercase()
     }
 
+    /// The gateway process's number. Panics when it has ended.
+    pub fn gateway_id(&mut self) -> u32 {
+        let running = self.gateway.as_mut().expect("a gateway runs");
+        let ended = running.0.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "the gateway has ended: {ended:?}");
+        running.0.id()
+    }
+
     /// Resident memory of the gateway process, in KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.kib("VmRSS:")
+    }
+
+    /// The part of it that the process itself holds: heap, stacks and data, without its code. In KiB.
+    pub fn own_memory_kib(&self) -> u64 {
+        self.kib("RssAnon:")
+    }
+
+    /// One line of the kernel's account of the gateway process.
+    fn kib(&self, word: &str) -> u64 {
         let id = self.gateway.as_ref().expect("a gateway runs").0.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a kernel with VmRSS");
+        let line = status.lines().find(|line| line.starts_with(word)).expect("a line of Linux 4.5 and later");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
 

@@ -1,0 +1,4 @@
+//! What good clients and servers say, for the targets to bend.
+
+pub mod dhcp;
+pub mod dns;
