@@ -84,7 +84,7 @@ fn start(journal: Vec<u8>, uplink_record: Vec<u8>) -> Start {
 impl Bed {
     fn new() -> Self {
         let (now, mut entropy) = (Instant::from_secs(3), SeededEntropy::new(3));
-        let gateway = Gateway::new(start(vec![], vec![]), now, WallTime(0), &mut entropy);
+        let gateway = Gateway::new(start(vec![], vec![]), now, &mut entropy);
         Self {
             gateway,
             entropy,
@@ -120,7 +120,10 @@ impl Bed {
             match action {
                 Action::LookAtKernel => self.look(),
                 Action::Apply(changes) => self.apply(stream, changes),
-                Action::ServeLan { .. } => self.gateway.handle_serving(!stream.one_in(50), self.now),
+                Action::ServeLan { .. } => {
+                    let refused = stream.one_in(50).then(|| "The port is taken.".to_string());
+                    self.gateway.handle_serving(refused.map_or(Ok(()), Err), self.now);
+                }
                 Action::ListenUplink { .. } | Action::CloseUplink => {}
                 Action::Probe(address) => self.probing = Some(address),
                 Action::StopProbing => self.probing = None,
@@ -304,7 +307,7 @@ impl Bed {
         }
         let record = stream.bend(&self.record).clone();
         let files = start(self.journal.clone(), record);
-        self.gateway = Gateway::new(files, self.now, self.wall(), &mut self.entropy);
+        self.gateway = Gateway::new(files, self.now, &mut self.entropy);
         self.open.clear();
         self.probing = None;
         self.look();
