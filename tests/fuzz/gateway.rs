@@ -121,8 +121,8 @@ impl Bed {
                 Action::LookAtKernel => self.look(),
                 Action::Apply(changes) => self.apply(stream, changes),
                 Action::ServeLan { .. } => {
-                    let opened = if stream.one_in(50) { Err("refused".into()) } else { Ok(()) };
-                    self.gateway.handle_serving(opened, self.now);
+                    let refused = stream.one_in(50).then(|| "The port is taken.".to_string());
+                    self.gateway.handle_serving(refused.map_or(Ok(()), Err), self.now);
                 }
                 Action::ListenUplink { .. } | Action::CloseUplink => {}
                 Action::Probe(address) => self.probing = Some(address),
