@@ -1,7 +1,7 @@
 //! Finds the configuration to run with: the user's file if it is good, else the last good one, else the defaults.
 //! Whatever is wrong with the user's file is written down beside it in words.
 
-use super::disk;
+use super::disk::{self, Job};
 use super::say::say;
 use gatepost_core::config::{self, Config, MAX_CONFIG_BYTES};
 use gatepost_core::gateway::ConfigSource;
@@ -24,16 +24,15 @@ pub struct Loaded {
     pub source: ConfigSource,
     /// The mistakes in the user's file, one a line; empty if there are none.
     pub problems: String,
+    /// The file and content that keeps this configuration as the last good one, if it is new.
+    pub keep: Option<Job>,
 }
 
-/// Reads the user's file, keeps it when it is good and new, and reports what is wrong with it.
+/// Reads the user's file and reports what is wrong with it.
 pub fn load(file: &Path, state: &Path) -> Loaded {
     let kept =
         COPIES.map(|name| disk::read(state, name, (MAX_CONFIG_BYTES + snapshot::OVERHEAD) as u64).unwrap_or_default());
     let loaded = decide(&read_bounded(file), &kept);
-    if let (ConfigSource::File, Ok(Some(bytes))) = (loaded.source, &read_bounded(file)) {
-        keep(state, &kept, bytes);
-    }
     report(file, &loaded.problems);
     loaded
 }
@@ -51,7 +50,10 @@ fn read_bounded(file: &Path) -> io::Result<Option<Vec<u8>>> {
 fn decide(file: &io::Result<Option<Vec<u8>>>, kept: &[Vec<u8>; 2]) -> Loaded {
     let problems = match file {
         Ok(Some(bytes)) => match config::parse(bytes) {
-            Ok(config) => return Loaded { config, source: ConfigSource::File, problems: String::new() },
+            Ok(config) => {
+                let keep = keep(kept, bytes);
+                return Loaded { config, source: ConfigSource::File, problems: String::new(), keep };
+            }
             Err(problems) => problems.to_string(),
         },
         Ok(None) => String::new(),
@@ -64,26 +66,22 @@ fn decide(file: &io::Result<Option<Vec<u8>>>, kept: &[Vec<u8>; 2]) -> Loaded {
         None if problems.is_empty() => (Config::default(), ConfigSource::NoFile),
         None => (Config::default(), ConfigSource::Defaults),
     };
-    Loaded { config, source, problems }
+    Loaded { config, source, problems, keep: None }
 }
 
 /// Overwrites the older copy, unless the newer one says the same already.
-fn keep(state: &Path, kept: &[Vec<u8>; 2], bytes: &[u8]) {
-    let [a, b] = kept;
+fn keep([a, b]: &[Vec<u8>; 2], bytes: &[u8]) -> Option<Job> {
     if snapshot::newest(a, b).is_some_and(|(_, copy)| copy.payload == bytes) {
-        return;
+        return None;
     }
     let (copy, generation) = snapshot::next(a, b);
     let name = match copy {
         snapshot::Copy::A => COPIES[0],
         snapshot::Copy::B => COPIES[1],
     };
-    let written = snapshot::encode(generation, bytes)
-        .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
-        .and_then(|bytes| disk::replace(state, name, &bytes));
-    if let Err(error) = written {
-        say(&format!("The configuration can't be kept in {}: {error}.", state.display()));
-    }
+    // A file that was accepted is far below the limit of a copy.
+    let bytes = snapshot::encode(generation, bytes).ok()?;
+    Some(Job::Write { name, bytes })
 }
 
 fn report(file: &Path, problems: &str) {
@@ -111,7 +109,11 @@ mod tests {
         let file = folder.path().join("gateway.toml");
         let load_text = |text: &str| {
             fs::write(&file, text).unwrap();
-            load(&file, folder.path())
+            let loaded = load(&file, folder.path());
+            if let Some(Job::Write { name, bytes }) = &loaded.keep {
+                disk::replace(folder.path(), name, bytes).unwrap();
+            }
+            loaded
         };
         assert_eq!(load(&file, folder.path()).source, ConfigSource::NoFile);
         assert_eq!(load_text("hostname = 7").source, ConfigSource::Defaults);

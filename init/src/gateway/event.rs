@@ -1,5 +1,6 @@
 //! What the outside tells the event loop, from the tasks that wait for it.
 
+use super::netlink::Network;
 use gatepost_core::dns::{Failure, UpstreamKey};
 use std::net::SocketAddrV4;
 use tokio::sync::mpsc;
@@ -13,6 +14,13 @@ pub type EventSender = mpsc::Sender<Event>;
 
 /// Something happened outside.
 pub enum Event {
+    /// Steps towards the wanted network state were taken.
+    Applied {
+        /// The way to the kernel, back from doing so.
+        network: Network,
+        /// What went wrong, a sentence each.
+        failures: Vec<String>,
+    },
     /// A frame with a DHCP message for the uplink's client.
     UplinkDhcp {
         /// The whole Ethernet frame.

@@ -57,7 +57,7 @@ pub fn main(words: impl Iterator<Item = String>) -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     say::never_wait();
     let heartbeat = heartbeat::Heartbeat::from_environment();
-    let loaded = config_file::load(&args.config, &args.state);
+    let mut loaded = config_file::load(&args.config, &args.state);
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
     let facts = facts::Facts::open(run_folder);
@@ -66,12 +66,13 @@ fn run(args: &Args) -> Result<()> {
     }
     // PID 1 sets the kernel's host name; only it may.
     if let Err(error) = std::fs::write(run_folder.join(HOST_NAME), &loaded.config.hostname) {
-        eprintln!("The host name can't be handed on: {error}.");
+        say(&format!("The host name can't be handed on: {error}."));
     }
+    let keep = loaded.keep.take();
     let gateway = start(args, loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, shell::run(args, gateway, heartbeat, facts))
+    local.block_on(&runtime, shell::run(args, gateway, keep, heartbeat, facts))
 }
 
 fn start(args: &Args, loaded: Loaded) -> Gateway {

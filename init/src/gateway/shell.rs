@@ -41,7 +41,9 @@ struct Shell {
     gateway: Gateway,
     entropy: KernelEntropy,
     events: EventSender,
-    network: Network,
+    /// `None` while changes are being made: nobody's DHCP or DNS waits for them.
+    network: Option<Network>,
+    fast_path: bool,
     disk: Disk,
     upstream: Upstream,
     lan: Option<Lan>,
@@ -54,8 +56,8 @@ struct Shell {
     facts: Facts,
 }
 
-/// Runs the gateway until the process ends.
-pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
+/// Runs the gateway until the process ends. `keep` is written to the disk without anybody waiting for it.
+pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
     if let Err(error) = control::open(&args.control, events.clone()) {
@@ -64,7 +66,8 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Fac
     let mut shell = Shell {
         gateway,
         entropy: KernelEntropy::new(),
-        network: Network::open()?,
+        network: Some(Network::open()?),
+        fast_path: false,
         disk: Disk::start(args.state.clone(), events.clone()).context("start the disk's thread")?,
         upstream: Upstream::new(events.clone()),
         lan: None,
@@ -75,6 +78,9 @@ pub async fn run(args: &Args, gateway: Gateway, heartbeat: Heartbeat, facts: Fac
         facts,
         events,
     };
+    if let Some(job) = keep {
+        shell.disk.put(job);
+    }
     let mut beat = tokio::time::interval(heartbeat::INTERVAL);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     shell.look_at_kernel().await;
@@ -156,6 +162,11 @@ impl Shell {
     async fn handle(&mut self, event: Event) {
         let now = clock::now();
         match event {
+            Event::Applied { network, failures } => {
+                self.fast_path = network.fast_path();
+                self.network = Some(network);
+                self.gateway.handle_applied(failures, now);
+            }
             Event::UplinkDhcp { frame } => {
                 self.gateway.handle_uplink_dhcp(&frame, now, clock::wall(), &mut self.entropy);
             }
@@ -177,7 +188,7 @@ impl Shell {
             Event::Control { question, answer } => {
                 let mut text = self.gateway.answer(&question, now);
                 if question == "status" {
-                    text += &self.facts.lines(self.network.fast_path());
+                    text += &self.facts.lines(self.fast_path);
                 }
                 // Whoever asked may be gone by now.
                 let _ = answer.send(text);
@@ -208,8 +219,10 @@ impl Shell {
     }
 
     async fn look_at_kernel(&mut self) {
+        // While changes are being made, another look follows their outcome.
+        let Some(network) = &self.network else { return };
         let managed = self.gateway.managed();
-        let snapshot = self.network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
+        let snapshot = network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
         match snapshot {
             Ok(snapshot) => {
                 self.blind = 0;
@@ -228,7 +241,7 @@ impl Shell {
         while let Some(action) = self.gateway.poll_action() {
             match action {
                 Action::LookAtKernel => self.look_at_kernel().await,
-                Action::Apply(changes) => self.apply(&changes).await,
+                Action::Apply(changes) => self.apply(changes),
                 Action::ServeLan { index, mac, lan } => self.serve_lan(index, mac, lan),
                 Action::ListenUplink { index, mac } => self.listen_uplink(index, mac),
                 Action::CloseUplink => (self.uplink, self.uplink_place) = (None, None),
@@ -253,10 +266,15 @@ impl Shell {
         }
     }
 
-    async fn apply(&mut self, changes: &[Change]) {
-        let failures = self.network.apply(changes).await;
-        let failures = failures.iter().map(ToString::to_string).collect();
-        self.gateway.handle_applied(failures, clock::now());
+    fn apply(&mut self, changes: Vec<Change>) {
+        // The core asks for one set of changes at a time.
+        let Some(mut network) = self.network.take() else { return };
+        let events = self.events.clone();
+        tokio::task::spawn_local(async move {
+            let failures = network.apply(&changes).await.iter().map(ToString::to_string).collect();
+            // Without a receiver the process is ending.
+            let _ = events.send(Event::Applied { network, failures }).await;
+        });
     }
 
     fn serve_lan(&mut self, index: u32, mac: MacAddr, lan: Ipv4Net) {

@@ -43,16 +43,16 @@ fn lan(gateway: &Gateway) -> String {
 
 fn uplink(gateway: &Gateway, now: Instant) -> String {
     let interface = &gateway.config.uplink.interface;
+    let wifi = if gateway.config.uplink.wifi.is_empty() {
+        ""
+    } else {
+        ". This release can't join Wi-Fi networks yet: use a USB Ethernet adapter and interface = \"eth1\""
+    };
     let Some(link) = gateway.link(interface) else {
-        let wifi = if gateway.config.uplink.wifi.is_empty() {
-            ""
-        } else {
-            " This release can't join Wi-Fi networks yet: use a USB Ethernet adapter and interface = \"eth1\"."
-        };
         return format!("{interface}: there is no such interface; is the adapter plugged in?{wifi}");
     };
     if !link.carrier {
-        return format!("{interface}: no cable or nothing at its other end");
+        return format!("{interface}: no cable or nothing at its other end{wifi}");
     }
     match (gateway.uplink_address(), gateway.config.uplink.addressing) {
         (Some(address), Addressing::Static { gateway, .. }) => {

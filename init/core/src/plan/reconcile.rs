@@ -79,9 +79,11 @@ pub enum Change {
 
 /// The changes that lead from `actual` to `wanted`; none if they are equal.
 ///
-/// The order: stop forwarding if it is to stop; the packet filter before anything that lets a packet in; parameters;
-/// removals, routes before addresses; links; addresses; routes, those without a router first since they make routers
-/// reachable; and forwarding last of all (invariant 5). Links that are not in `actual` have gone and are passed over.
+/// The order: stop forwarding if it is to stop; the packet filter before anything that lets a packet in from the uplink;
+/// parameters; removals, routes before addresses; links; addresses; routes, those without a router first since they
+/// make routers reachable; and forwarding last of all (invariant 5). At a start the LAN's own link and address come
+/// before all that: a new filter takes the kernel a quarter of a second on slow machines, the LAN may use every port
+/// that is open there, and nothing is forwarded yet. Links that are not in `actual` have gone and are passed over.
 pub fn reconcile(actual: &NetworkState, wanted: &NetworkState) -> Vec<Change> {
     let mut changes = Vec::new();
     if actual.forwarding && !wanted.forwarding {
@@ -97,7 +99,23 @@ pub fn reconcile(actual: &NetworkState, wanted: &NetworkState) -> Vec<Change> {
     if wanted.forwarding && !actual.forwarding {
         changes.push(Change::SetForwarding(true));
     }
-    changes
+    match &wanted.filter {
+        Some(filter) if !actual.forwarding => lan_first(changes, &filter.lan_interface),
+        _ => changes,
+    }
+}
+
+/// Puts first what brings the LAN up, unless it is being renumbered.
+fn lan_first(changes: Vec<Change>, lan: &str) -> Vec<Change> {
+    if changes.iter().any(|change| matches!(change, Change::RemoveAddress { interface, .. } if interface == lan)) {
+        return changes;
+    }
+    let brings_up = |change: &Change| match change {
+        Change::SetUp { interface, up: true, .. } | Change::AddAddress { interface, .. } => interface == lan,
+        _ => false,
+    };
+    let (first, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(brings_up);
+    first.into_iter().chain(rest).collect()
 }
 
 fn sysctls(actual: &NetworkState, wanted: &NetworkState, changes: &mut Vec<Change>) {

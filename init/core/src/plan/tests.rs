@@ -195,12 +195,12 @@ fn forwarding_comes_after_the_filter_and_everything_else() {
     assert_eq!(
         texts,
         [
+            "switch eth0 on",
+            "give 10.0.0.1/24 to eth0",
             "install the packet filter",
             "set net/ipv4/tcp_syncookies to 1",
-            "switch eth0 on",
             "switch eth1 on",
             "switch lo on",
-            "give 10.0.0.1/24 to eth0",
             "give 192.168.0.51/24 to eth1",
             "give 127.0.0.1/8 to lo",
             "set the route to 0.0.0.0/0 by 192.168.0.1 on eth1",

@@ -10,7 +10,7 @@ use rtnetlink::{AddressMessageBuilder, LinkMessageBuilder, LinkUnspec, RouteMess
 impl Network {
     pub(super) async fn apply_one(&mut self, change: &Change) -> Result<()> {
         match change {
-            Change::InstallFilter(filter) => self.install(filter),
+            Change::InstallFilter(filter) => self.install(filter).await,
             Change::SetSysctl { path, value } => sysctl::write(path, value),
             Change::SetForwarding(true) => {
                 ensure!(self.filter.is_some(), "the packet filter is not in force");
@@ -26,8 +26,12 @@ impl Network {
         }
     }
 
-    fn install(&mut self, filter: &Filter) -> Result<()> {
-        match nft::install(filter) {
+    /// nf_tables waits for the kernel's readers inside the system call, a quarter of a second on slow machines, so
+    /// that happens on another thread.
+    async fn install(&mut self, filter: &Filter) -> Result<()> {
+        let wanted = filter.clone();
+        let installed = tokio::task::spawn_blocking(move || nft::install(&wanted)).await;
+        match installed.context("the thread for it ended early").flatten() {
             Ok(fast_path) => {
                 self.fast_path = fast_path;
                 self.filter = Some(filter.clone());
