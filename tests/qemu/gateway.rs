@@ -73,7 +73,8 @@ fn status_and_memory(bed: &mut Bed) -> Result<()> {
     let line = text.lines().next().unwrap_or_default();
     let kib: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     println!("resident memory: {line}");
-    let &[gateway, init] = kib.as_slice() else { bail!("no two numbers in “{line}”") };
+    // The number between them is that of PID 1.
+    let &[gateway, 1, init] = kib.as_slice() else { bail!("no such numbers in “{line}”") };
     ensure!(gateway <= GATEWAY_KIB && init <= INIT_KIB, "too much memory: {line}");
     let fast = bed.vm.console().text(0).contains("forwarded through the kernel's flowtable");
     ensure!(fast, "the kernel's flowtable is not in use");
