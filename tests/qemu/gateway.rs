@@ -76,8 +76,7 @@ fn status_and_memory(bed: &mut Bed) -> Result<()> {
     // The number between them is that of PID 1.
     let &[gateway, 1, init] = kib.as_slice() else { bail!("no such numbers in “{line}”") };
     ensure!(gateway <= GATEWAY_KIB && init <= INIT_KIB, "too much memory: {line}");
-    let fast = bed.vm.console().text(0).contains("forwarded through the kernel's flowtable");
-    ensure!(fast, "the kernel's flowtable is not in use");
+    bed.vm.wait_for("forwarded through the kernel's flowtable", mark, SOON)?;
     Ok(())
 }
 
