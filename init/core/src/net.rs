@@ -51,6 +51,13 @@ pub struct Ipv4Net {
     prefix: u8,
 }
 
+/// Whether one host of an ordinary network may have the address: neither "this network" (0/8), loopback, link-local,
+/// multicast nor reserved (RFC 6890).
+pub fn is_ordinary(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    first != 0 && first < 224 && !address.is_loopback() && !address.is_link_local()
+}
+
 /// The text is not an IPv4 address, a slash and a prefix length of 0 to 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAPrefix;

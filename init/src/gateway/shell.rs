@@ -17,7 +17,7 @@ use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway};
 use gatepost_core::net::{Ipv4Net, MacAddr};
-use gatepost_core::plan::{Change, sysctls};
+use gatepost_core::plan::Change;
 use gatepost_core::time::Instant;
 use gatepost_core::{dhcp_client, dhcp_server, dns};
 use std::future::pending;
@@ -222,7 +222,7 @@ impl Shell {
         // While changes are being made, another look follows their outcome.
         let Some(network) = &self.network else { return };
         let managed = self.gateway.managed();
-        let snapshot = network.snapshot(&managed, &sysctls(self.gateway.config(), netlink_memory())).await;
+        let snapshot = network.snapshot(&managed, &self.gateway.sysctls()).await;
         match snapshot {
             Ok(snapshot) => {
                 self.blind = 0;
@@ -361,8 +361,4 @@ impl Shell {
             dns::Action::Note(_) => {}
         }
     }
-}
-
-fn netlink_memory() -> u64 {
-    super::netlink::memory_bytes()
 }

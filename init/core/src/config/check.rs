@@ -5,7 +5,7 @@ use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
 use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, WifiNetwork, hosts, words};
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
-use crate::net::{Ipv4Addr, Ipv4Net};
+use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use crate::time::Duration;
 use alloc::format;
 use alloc::string::String;
@@ -70,7 +70,7 @@ fn read_net(text: &Text, key: &str, example: &str, prefixes: (u8, u8), report: &
     let (low, high) = prefixes;
     let refused = if net.prefix() < low || net.prefix() > high {
         Some((format!("the network size /{} is outside /{low} to /{high}", net.prefix()), example))
-    } else if !words::is_ordinary(net.address()) {
+    } else if !is_ordinary(net.address()) {
         Some((format!("{} is an address with a special meaning", net.address()), example))
     } else if !net.is_host(net.address()) {
         let what = format!("{} is the first or last address of {net}, which no machine may have", net.address());
@@ -348,7 +348,7 @@ fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> 
             "write the server's IPv4 address for now, such as \"9.9.9.9\"",
         )
     } else if let Some(server) = words::server(&entry.value) {
-        if !words::is_ordinary(*server.ip()) {
+        if !is_ordinary(*server.ip()) {
             (format!("{} is an address with a special meaning, no DNS server has it", server.ip()), example)
         } else if *server.ip() == lan.address() {
             (format!("{} is the gateway itself, which would ask itself for ever", server.ip()), example)

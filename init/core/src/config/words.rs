@@ -101,12 +101,6 @@ pub(super) fn server(text: &str) -> Option<SocketAddrV4> {
     address.or_else(|| text.parse().ok()).filter(|server| server.port() != 0)
 }
 
-/// Whether a machine on the internet or a private network may have this address.
-pub(super) fn is_ordinary(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    first != 0 && first < 224 && !address.is_loopback() && !address.is_link_local()
-}
-
 /// The pool for a LAN when the file names none: in a /24 the addresses .10 to .128, in other sizes the same shares.
 /// Only one side of the gateway is used when it stands in the middle, the larger one.
 pub(super) fn default_pool(lan: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {

@@ -5,7 +5,7 @@
 
 use super::lease::{Lease, Route, Terms};
 use super::options::{COOKIE, HEADER, Options};
-use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
+use crate::net::{Ipv4Addr, Ipv4Net, MacAddr, is_ordinary};
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -226,12 +226,6 @@ const RESERVED: [(u8, u8); 2] = [(127, 8), (224, 3)];
 /// The ordinary addresses of a list, without our own.
 fn usable(addresses: &[Ipv4Addr], yours: Ipv4Addr) -> Vec<Ipv4Addr> {
     addresses.iter().copied().filter(|address| is_ordinary(*address) && *address != yours).take(MAX_SERVERS).collect()
-}
-
-/// Whether an address can belong to one machine of an access network.
-fn is_ordinary(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    first != 0 && first < 224 && !address.is_loopback() && !address.is_link_local()
 }
 
 /// The prefix of the address's class, for servers that send no mask (RFC 950 section 2.1).

@@ -8,6 +8,7 @@ use crate::dhcp_server;
 use crate::entropy::Entropy;
 use crate::plan::{self, Change, Snapshot, plan, reconcile};
 use crate::time::{Duration, Instant, WallTime};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -98,6 +99,11 @@ impl Gateway {
         let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
         self.log.push(now, &alloc::format!("{leases} leases were read from the card."));
         self.update_names();
+    }
+
+    /// The kernel parameters that the shell reads for a snapshot, with their wanted values.
+    pub fn sysctls(&self) -> BTreeMap<String, String> {
+        plan::sysctls(&self.config, self.memory_bytes)
     }
 
     /// Which parameters the shell reads for a snapshot, and which interfaces are managed.
