@@ -47,7 +47,7 @@ impl Bed {
         let mut dns = Dns::new(settings, &mut entropy);
         dns.set_names(&[NameRecord { name: "rpi2".into(), address: Ipv4Addr::new(10, 0, 0, 2) }]);
         let servers = ["192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:5353"];
-        dns.set_upstreams(&servers.map(|server| server.parse().unwrap()));
+        dns.set_upstreams(&servers.map(|server| server.parse::<SocketAddrV4>().unwrap().into()));
         let now = Instant::from_secs(1);
         Self { dns, entropy, now, open: vec![], pending: 0, connection: 0, answer: vec![] }
     }
@@ -59,7 +59,9 @@ impl Bed {
             count += 1;
             assert!(count <= MAX_ACTIONS, "actions without end");
             match action {
-                Action::AskUdp { key, server, payload } | Action::AskTcp { key, server, payload } => {
+                Action::AskUdp { key, server, payload }
+                | Action::AskTcp { key, server, payload }
+                | Action::AskTls { key, server, payload, .. } => {
                     self.open.push(Open { key, server, payload });
                 }
                 Action::Close { key } => {

@@ -166,7 +166,9 @@ impl Bed {
 
     fn dns(&mut self, action: DnsAction) -> u32 {
         match action {
-            DnsAction::AskUdp { key, server, payload } | DnsAction::AskTcp { key, server, payload } => {
+            DnsAction::AskUdp { key, server, payload }
+            | DnsAction::AskTcp { key, server, payload }
+            | DnsAction::AskTls { key, server, payload, .. } => {
                 self.open.push((key, server, payload));
             }
             DnsAction::Close { key } => self.open.retain(|open| open.0 != key),

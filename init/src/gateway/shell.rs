@@ -359,6 +359,10 @@ impl Shell {
                 self.upstream.ask_udp(key, server, payload, &mut self.entropy);
             }
             dns::Action::AskTcp { key, server, payload } => self.upstream.ask_tcp(key, server, payload),
+            // No configuration names such a server.
+            dns::Action::AskTls { key, .. } => {
+                self.gateway.handle_dns_failure(key, dns::Failure::NotSent, clock::now(), &mut self.entropy);
+            }
             dns::Action::Close { key } => self.upstream.close(key),
             dns::Action::Answer { client, payload } => {
                 let Some(lan) = &self.lan else { return };

@@ -3,14 +3,13 @@
 
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
-use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, WifiNetwork, hosts, words};
+use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, hosts, words};
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use crate::time::Duration;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 
 /// Checks everything. A value that was refused is replaced by its default while the rest is looked at; the result
 /// counts only if nothing was reported.
@@ -309,7 +308,7 @@ fn check_lease(text: &Text, report: &mut Report<'_>) -> Option<Duration> {
 }
 
 fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
-    let mut upstream: Vec<SocketAddrV4> = Vec::new();
+    let mut upstream: Vec<Upstream> = Vec::new();
     for entry in &raw.upstream {
         let Some(server) = check_upstream(entry, lan, report) else { continue };
         if upstream.contains(&server) {
@@ -334,7 +333,7 @@ fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
     Dns { upstream, log_queries: raw.log_queries.unwrap_or(false) }
 }
 
-fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> Option<SocketAddrV4> {
+fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> Option<Upstream> {
     let example = "write an address such as \"9.9.9.9\"";
     let shown = echo(&entry.value);
     let (what, cure) = if ["tls://", "https://", "quic://"].iter().any(|scheme| entry.value.starts_with(scheme)) {
@@ -353,7 +352,7 @@ fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> 
         } else if *server.ip() == lan.address() {
             (format!("{} is the gateway itself, which would ask itself for ever", server.ip()), example)
         } else {
-            return Some(server);
+            return Some(server.into());
         }
     } else {
         (format!("{shown} is not the address of a server"), example)

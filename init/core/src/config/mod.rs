@@ -32,7 +32,6 @@ use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 
 mod check;
 mod hosts;
@@ -42,10 +41,12 @@ mod raw;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod words;
 
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
+pub use upstream::{Forward, Protocol, Upstream};
 
 /// The largest file that is looked at, in bytes. A full configuration of [`MAX_HOSTS`] hosts has about 100 KiB.
 pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
@@ -185,7 +186,7 @@ pub struct Dhcp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
     /// Servers to ask; empty means those that the uplink's DHCP server names.
-    pub upstream: Vec<SocketAddrV4>,
+    pub upstream: Vec<Upstream>,
     /// Write every query to the log ring.
     pub log_queries: bool,
 }

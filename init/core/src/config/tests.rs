@@ -4,6 +4,7 @@ use super::*;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
+use core::net::SocketAddrV4;
 use proptest::prelude::*;
 
 /// What `parse` says about a file that it must refuse.
@@ -68,7 +69,12 @@ fn example() -> Config {
             pool: (Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 0, 128)),
             lease: Duration::from_secs(43_200),
         },
-        dns: Dns { upstream: vec!["8.8.8.8:53".parse().unwrap(), "8.8.4.4:5353".parse().unwrap()], log_queries: true },
+        dns: Dns {
+            upstream: ["8.8.8.8:53", "8.8.4.4:5353"]
+                .map(|server| server.parse::<SocketAddrV4>().unwrap().into())
+                .into(),
+            log_queries: true,
+        },
         hosts: vec![
             Host {
                 name: "rpi2".into(),

@@ -116,6 +116,19 @@ pub enum Action {
         /// The message, without length octets.
         payload: Vec<u8>,
     },
+    /// Send `payload` to `server` through TLS, behind its two length octets, over a connection that may be shared with
+    /// other attempts, once the server has shown a certificate for `name` (RFC 7858, RFC 8310 section 5); hand the message
+    /// that answers it to `handle_reply` without the octets. After [`Action::Close`] nobody waits for it any more.
+    AskTls {
+        /// Names the attempt.
+        key: UpstreamKey,
+        /// Whom to ask.
+        server: SocketAddrV4,
+        /// The name that the certificate must hold.
+        name: String,
+        /// The message, without length octets.
+        payload: Vec<u8>,
+    },
     /// Close the attempt's socket. Comes exactly once for each attempt.
     Close {
         /// Names the attempt.

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::api::{Client, UpstreamKey};
 use super::query::{Asked, Edns, Key};
 use super::reply::Sent;
+use crate::config::Upstream;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -51,7 +52,7 @@ pub(super) enum State {
 /// One message to one server.
 pub(super) struct Attempt {
     pub(super) key: UpstreamKey,
-    pub(super) server: SocketAddrV4,
+    pub(super) server: Upstream,
     pub(super) sent: Sent,
     pub(super) state: State,
     /// It left the machine, as far as is known.
@@ -99,8 +100,8 @@ impl Flight {
     }
 
     /// The servers tried so far, repetitions included.
-    pub(super) fn tried(&self) -> Vec<SocketAddrV4> {
-        self.attempts.iter().map(|attempt| attempt.server).collect()
+    pub(super) fn tried(&self) -> Vec<&Upstream> {
+        self.attempts.iter().map(|attempt| &attempt.server).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use super::reply::{self, Sent, Verdict};
 use super::upstreams::Upstreams;
 use super::wire::{flag, rcode};
 use super::{MAX_FLIGHTS, MAX_PER_CLIENT, MAX_WAITERS, TOTAL, answer};
+use crate::config::{Protocol, Upstream};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
@@ -97,7 +98,7 @@ impl Forwarder {
         }
         if let Some(flight) = flight {
             flight.waiters.push(Waiter::new(client, asked));
-        } else if self.flights.len() >= MAX_FLIGHTS || around.upstreams.is_empty() {
+        } else if self.flights.len() >= MAX_FLIGHTS || around.upstreams.is_empty(key.question()) {
             return Accepted::No;
         } else {
             self.take_off(key, Waiter::new(client, asked), around);
@@ -142,18 +143,18 @@ impl Forwarder {
     ) -> Option<Landed> {
         let number = *self.by_attempt.get(&key)?;
         let mut flight = self.take(number)?;
-        let judged = flight.attempt(key).filter(|a| a.state != State::Over && a.server == from);
-        let Some((verdict, server)) = judged.map(|a| (reply::judge(msg, &a.sent), a.server)) else {
+        let judged = flight.attempt(key).filter(|a| a.state != State::Over && a.server.address == from);
+        let Some((verdict, server)) = judged.map(|a| (reply::judge(msg, &a.sent), a.server.clone())) else {
             *around.ignored_replies += 1;
             self.put_back(number, flight);
             return None;
         };
         if matches!(verdict, Verdict::Truncated | Verdict::Error(_) | Verdict::Good(_)) {
-            around.upstreams.replied(server);
+            around.upstreams.replied(&server);
             self.end_attempt(&mut flight, key, around);
         }
         match verdict {
-            Verdict::Good(answer) => return Some(self.land(flight, Ok((answer, server)), around)),
+            Verdict::Good(answer) => return Some(self.land(flight, Ok((answer, from)), around)),
             Verdict::Ignore => *around.ignored_replies += 1,
             Verdict::Truncated => self.ask_by_tcp(number, &mut flight, server, around),
             Verdict::Error(code) => flight.rcode = Some(code),
@@ -161,12 +162,12 @@ impl Forwarder {
                 *around.ignored_replies += 1;
                 if !flight.plain_case {
                     flight.plain_case = true;
-                    around.upstreams.claims_case_change(server, around.now);
+                    around.upstreams.claims_case_change(&server, around.now);
                     self.ask_by_tcp(number, &mut flight, server, around);
                 }
             }
             Verdict::NoEdns => {
-                around.upstreams.claims_no_edns(server, around.now);
+                around.upstreams.claims_no_edns(&server, around.now);
                 self.doubt(&mut flight, key);
                 if !flight.no_edns {
                     flight.no_edns = true;
@@ -188,6 +189,12 @@ impl Forwarder {
                 self.end_attempt(&mut flight, key, around);
             }
             Failure::Broken => {
+                // A server that is only spoken to through TLS has no other way to be well.
+                let tls = flight.attempt(key).filter(|attempt| attempt.server.protocol != Protocol::Plain);
+                if let Some(attempt) = tls {
+                    attempt.blamed = true;
+                    around.upstreams.timed_out(&attempt.server, around.now);
+                }
                 self.end_attempt(&mut flight, key, around);
                 flight.next_try = around.now;
             }
@@ -216,7 +223,7 @@ impl Forwarder {
         }
         let (hope, undoubted) = flight.hope();
         let may_try = flight.tries < MAX_TRIES && flight.attempts.len() < MAX_ATTEMPTS;
-        let other = may_try && around.upstreams.has_other_than(&flight.tried());
+        let other = may_try && around.upstreams.has_other_than(&flight.tried(), flight.key.question());
         let late = around.now >= flight.next_try;
         if other && !undoubted || may_try && late && hope {
             if late {
@@ -237,14 +244,14 @@ impl Forwarder {
     fn blame(&mut self, flight: &mut Flight, around: &mut Surroundings) {
         for attempt in flight.attempts.iter_mut().filter(|a| a.state != State::Over && !a.blamed) {
             attempt.blamed = true;
-            around.upstreams.timed_out(attempt.server, around.now);
+            around.upstreams.timed_out(&attempt.server, around.now);
         }
     }
 
     fn try_next(&mut self, number: u64, flight: &mut Flight, around: &mut Surroundings) {
         let patience = PATIENCE.get(flight.tries).copied();
         flight.next_try = patience.map_or(flight.deadline, |patience| around.now + patience);
-        let Some(server) = around.upstreams.pick(&flight.tried(), around.now) else {
+        let Some(server) = around.upstreams.pick(&flight.tried(), flight.key.question(), around.now).cloned() else {
             // The list was emptied meanwhile: nothing is left but to wait for those already asked.
             flight.next_try = flight.deadline;
             return;
@@ -253,7 +260,7 @@ impl Forwarder {
         self.ask(number, flight, server, false, around);
     }
 
-    fn ask_by_tcp(&mut self, number: u64, flight: &mut Flight, server: SocketAddrV4, around: &mut Surroundings) {
+    fn ask_by_tcp(&mut self, number: u64, flight: &mut Flight, server: Upstream, around: &mut Surroundings) {
         let asked = flight.attempts.iter().any(|attempt| attempt.server == server && attempt.sent.tcp);
         if !asked {
             flight.next_try = flight.next_try.max(around.now + TCP_PATIENCE);
@@ -261,12 +268,12 @@ impl Forwarder {
         }
     }
 
-    fn ask(&mut self, number: u64, flight: &mut Flight, server: SocketAddrV4, tcp: bool, around: &mut Surroundings) {
+    fn ask(&mut self, number: u64, flight: &mut Flight, server: Upstream, tcp: bool, around: &mut Surroundings) {
         if flight.attempts.len() >= MAX_ATTEMPTS {
             return;
         }
         let variant = flight.key.variant();
-        let (knows_edns, keeps_case) = around.upstreams.manners(server, around.now);
+        let (knows_edns, keeps_case) = around.upstreams.manners(&server, around.now);
         let edns = knows_edns && !flight.no_edns;
         let mut question: Box<[u8]> = flight.key.question().into();
         if keeps_case && !flight.plain_case {
@@ -279,13 +286,17 @@ impl Forwarder {
         let checking = if variant & variant::CHECKING_DISABLED != 0 { flag::CD } else { 0 };
         let payload = answer::ask(id, recursion | checking, &question, edns.then_some(dnssec_ok));
         let key = UpstreamKey(self.new_number());
-        let sent = Sent { id, question, tcp, edns, dnssec_ok };
+        // In a TCP or TLS connection nobody off the path can speak, and nothing is cut short.
+        let stream = tcp || server.protocol != Protocol::Plain;
+        let sent = Sent { id, question, tcp: stream, edns, dnssec_ok };
+        let (address, protocol) = (server.address, server.protocol.clone());
         flight.attempts.push(Attempt { key, server, sent, state: State::Waiting, sent_out: true, blamed: false });
         self.by_attempt.insert(key, number);
         *around.asked_upstream += 1;
-        around.actions.push_back(match tcp {
-            false => Action::AskUdp { key, server, payload },
-            true => Action::AskTcp { key, server, payload },
+        around.actions.push_back(match (protocol, tcp) {
+            (Protocol::Plain, false) => Action::AskUdp { key, server: address, payload },
+            (Protocol::Plain, true) => Action::AskTcp { key, server: address, payload },
+            (Protocol::Tls { name }, _) => Action::AskTls { key, server: address, name, payload },
         });
     }
 

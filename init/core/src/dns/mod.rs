@@ -41,6 +41,7 @@ pub use api::{
     Action, Client, Failure, How, NameRecord, NameRefused, Note, Outcome, Settings, Stats, Transport, UpstreamKey,
 };
 
+use crate::config::{Forward, Upstream};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 use alloc::collections::VecDeque;
@@ -134,9 +135,16 @@ impl Dns {
     /// Takes the servers to ask, the preferred one first; those after the eighth, repetitions, and what cannot be a
     /// server (our own address, port 0, multicast) are left out. Call it again when the uplink has changed, even with
     /// the same list: failures are forgotten and all servers count as healthy.
-    pub fn set_upstreams(&mut self, servers: &[SocketAddrV4]) {
+    pub fn set_upstreams(&mut self, servers: &[Upstream]) {
         self.upstreams.set(servers, self.settings.lan.address());
         self.cache.forget_failures();
+    }
+
+    /// Takes the domains that are asked of servers of their own, never of those of [`Dns::set_upstreams`], nor the other
+    /// way round; each list as there. The cache starts anew: the same name may now have another answer.
+    pub fn set_forwards(&mut self, forwards: &[Forward]) {
+        self.upstreams.set_forwards(forwards, self.settings.lan.address());
+        self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
     }
 
     /// A client's message. If the outcome is [`Outcome::Answered`], `out` holds the answer; else its contents mean

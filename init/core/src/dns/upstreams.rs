@@ -1,16 +1,19 @@
 //! The servers that are asked, in the order of the configuration, and which of them seem to be well.
 //!
+//! A domain may have servers of its own; its names are asked of these and of no others, and theirs is nothing else.
 //! A server that leaves [`TIMEOUTS_TO_DOWN`] attempts in a row unanswered is asked last for a while, a longer one each
 //! time. When all are down, all are asked: a wrong guess about health never costs an answer. What one reply claims about
 //! a server (that it does not know EDNS, does not keep the letters' case) is believed only after several, and only for a
 //! while (CVE-2026-52690). Left out: preferring the fastest server.
 
+use super::name::Name;
+use super::query::Question;
+use crate::config::{Forward, Upstream};
 use crate::net::Ipv4Addr;
 use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 
-/// Servers kept; a lease may name many. Each query asks at most three.
+/// Servers kept of one list; a lease may name many. Each query asks at most three.
 pub(super) const MAX_UPSTREAMS: usize = 8;
 
 /// Attempts in a row without a reply after which a server is asked last.
@@ -43,7 +46,7 @@ impl Claim {
 
 #[derive(Clone, Debug)]
 struct Server {
-    address: SocketAddrV4,
+    upstream: Upstream,
     timeouts: u32,
     down_until: Instant,
     no_edns: Claim,
@@ -53,58 +56,89 @@ struct Server {
 /// The servers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Upstreams {
+    /// Every server once, whichever names it is asked for.
     servers: Vec<Server>,
+    /// For names of no domain in `forwards`.
+    general: Vec<Upstream>,
+    /// Domains with servers of their own, those with more labels first.
+    forwards: Vec<(Name, Vec<Upstream>)>,
 }
 
 impl Upstreams {
-    /// Takes a new list. Addresses that cannot be a server, our own on the LAN, repetitions and what is over
-    /// [`MAX_UPSTREAMS`] are left out. All start as healthy: the way to them may have changed.
-    pub(super) fn set(&mut self, addresses: &[SocketAddrV4], own: Ipv4Addr) {
+    /// Takes a new list for all names without servers of their own. Addresses that cannot be a server, our own on the
+    /// LAN, repetitions and what is over [`MAX_UPSTREAMS`] are left out. All start as healthy: the way to them may have
+    /// changed.
+    pub(super) fn set(&mut self, servers: &[Upstream], own: Ipv4Addr) {
+        self.general = usable(servers, own);
+        self.start_anew();
+    }
+
+    /// Takes the domains that have servers of their own; a domain that is no name is left out, and so is the root.
+    pub(super) fn set_forwards(&mut self, forwards: &[Forward], own: Ipv4Addr) {
+        let read = |forward: &Forward| Some((Name::from_text(&forward.domain)?, usable(&forward.servers, own)));
+        self.forwards = forwards.iter().filter_map(read).filter(|(domain, _)| *domain != Name::ROOT).collect();
+        self.forwards.sort_by_key(|(domain, _)| core::cmp::Reverse(domain.labels().count()));
+        self.start_anew();
+    }
+
+    fn start_anew(&mut self) {
         self.servers.clear();
-        for &address in addresses {
-            let ip = *address.ip();
-            let usable = !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() && ip != own;
-            let known = self.servers.iter().any(|server| server.address == address);
-            if usable && address.port() != 0 && !known && self.servers.len() < MAX_UPSTREAMS {
+        for upstream in self.forwards.iter().flat_map(|(_, servers)| servers).chain(&self.general) {
+            if !self.servers.iter().any(|server| server.upstream == *upstream) {
                 let (no_edns, changes_case) = (Claim::default(), Claim::default());
-                let down_until = Instant::default();
-                self.servers.push(Server { address, timeouts: 0, down_until, no_edns, changes_case });
+                let (upstream, down_until) = (upstream.clone(), Instant::default());
+                self.servers.push(Server { upstream, timeouts: 0, down_until, no_edns, changes_case });
             }
         }
     }
 
     /// Leaves one address out: it has become our own.
     pub(super) fn leave_out(&mut self, own: Ipv4Addr) {
-        self.servers.retain(|server| *server.address.ip() != own);
+        let other = |upstream: &Upstream| *upstream.address.ip() != own;
+        self.servers.retain(|server| other(&server.upstream));
+        self.general.retain(other);
+        self.forwards.iter_mut().for_each(|(_, servers)| servers.retain(other));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.servers.is_empty()
+    /// The servers for a question in wire form, the preferred one first. Never those of another domain.
+    fn group(&self, question: &[u8]) -> &[Upstream] {
+        if self.forwards.is_empty() {
+            return &self.general;
+        }
+        let Some(question) = Question::read(question) else { return &[] };
+        let own = self.forwards.iter().find(|(domain, _)| question.name.is_within(domain));
+        own.map_or(&self.general, |(_, servers)| servers)
     }
 
-    /// Whether there is a server that is not among `tried`.
-    pub(super) fn has_other_than(&self, tried: &[SocketAddrV4]) -> bool {
-        self.servers.iter().any(|server| !tried.contains(&server.address))
+    /// Whether nobody can be asked this.
+    pub(super) fn is_empty(&self, question: &[u8]) -> bool {
+        self.group(question).is_empty()
+    }
+
+    /// Whether there is a server for the question that is not among `tried`.
+    pub(super) fn has_other_than(&self, tried: &[&Upstream], question: &[u8]) -> bool {
+        self.group(question).iter().any(|upstream| !tried.contains(&upstream))
     }
 
     /// The next server to ask: the least often tried ones first, of these the healthy ones, of these the first of the
     /// list. `None` only if there is no server.
-    pub(super) fn pick(&self, tried: &[SocketAddrV4], now: Instant) -> Option<SocketAddrV4> {
-        let times = |server: &&Server| tried.iter().filter(|address| **address == server.address).count();
-        self.servers.iter().min_by_key(|server| (times(server), server.down_until > now)).map(|server| server.address)
+    pub(super) fn pick(&self, tried: &[&Upstream], question: &[u8], now: Instant) -> Option<&Upstream> {
+        let times = |upstream: &Upstream| tried.iter().filter(|other| **other == upstream).count();
+        let down = |upstream: &Upstream| self.get(upstream).is_some_and(|server| server.down_until > now);
+        self.group(question).iter().min_by_key(|upstream| (times(upstream), down(upstream)))
     }
 
     /// A reply that fits came.
-    pub(super) fn replied(&mut self, address: SocketAddrV4) {
-        if let Some(server) = self.find(address) {
+    pub(super) fn replied(&mut self, upstream: &Upstream) {
+        if let Some(server) = self.find(upstream) {
             server.timeouts = 0;
             server.down_until = Instant::default();
         }
     }
 
     /// An attempt was not answered in time.
-    pub(super) fn timed_out(&mut self, address: SocketAddrV4, now: Instant) {
-        if let Some(server) = self.find(address) {
+    pub(super) fn timed_out(&mut self, upstream: &Upstream, now: Instant) {
+        if let Some(server) = self.find(upstream) {
             server.timeouts = server.timeouts.saturating_add(1);
             if let Some(again) = server.timeouts.checked_sub(TIMEOUTS_TO_DOWN) {
                 let (first, longest) = DOWN_FOR;
@@ -114,38 +148,63 @@ impl Upstreams {
     }
 
     /// A reply said that the server does not know EDNS.
-    pub(super) fn claims_no_edns(&mut self, address: SocketAddrV4, now: Instant) {
-        if let Some(server) = self.find(address) {
+    pub(super) fn claims_no_edns(&mut self, upstream: &Upstream, now: Instant) {
+        if let Some(server) = self.find(upstream) {
             server.no_edns.heard(now);
         }
     }
 
     /// A reply did not keep the case of the name.
-    pub(super) fn claims_case_change(&mut self, address: SocketAddrV4, now: Instant) {
-        if let Some(server) = self.find(address) {
+    pub(super) fn claims_case_change(&mut self, upstream: &Upstream, now: Instant) {
+        if let Some(server) = self.find(upstream) {
             server.changes_case.heard(now);
         }
     }
 
     /// Whether to ask the server with OPT, and with letters of random case.
-    pub(super) fn manners(&self, address: SocketAddrV4, now: Instant) -> (bool, bool) {
-        let server = self.servers.iter().find(|server| server.address == address);
-        server.map_or((true, true), |server| (!server.no_edns.believed(now), !server.changes_case.believed(now)))
+    pub(super) fn manners(&self, upstream: &Upstream, now: Instant) -> (bool, bool) {
+        self.get(upstream)
+            .map_or((true, true), |server| (!server.no_edns.believed(now), !server.changes_case.believed(now)))
     }
 
-    fn find(&mut self, address: SocketAddrV4) -> Option<&mut Server> {
-        self.servers.iter_mut().find(|server| server.address == address)
+    fn get(&self, upstream: &Upstream) -> Option<&Server> {
+        self.servers.iter().find(|server| server.upstream == *upstream)
     }
+
+    fn find(&mut self, upstream: &Upstream) -> Option<&mut Server> {
+        self.servers.iter_mut().find(|server| server.upstream == *upstream)
+    }
+}
+
+/// What of a list can be asked.
+fn usable(servers: &[Upstream], own: Ipv4Addr) -> Vec<Upstream> {
+    let mut list: Vec<Upstream> = Vec::new();
+    for server in servers {
+        let ip = *server.address.ip();
+        let usable = !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast() && ip != own;
+        if usable && server.address.port() != 0 && !list.contains(server) && list.len() < MAX_UPSTREAMS {
+            list.push(server.clone());
+        }
+    }
+    list
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::SocketAddrV4;
 
     const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-    fn server(last: u8) -> SocketAddrV4 {
-        SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, last), 53)
+    /// Of `www.corp.test`, type A.
+    const QUESTION: &[u8] = b"\x03www\x04corp\x04test\0\0\x01\0\x01";
+
+    fn server(last: u8) -> Upstream {
+        SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, last), 53).into()
+    }
+
+    fn pick(upstreams: &Upstreams, tried: &[&Upstream], now: Instant) -> Option<Upstream> {
+        upstreams.pick(tried, QUESTION, now).cloned()
     }
 
     #[test]
@@ -153,19 +212,19 @@ mod tests {
         let mut upstreams = Upstreams::default();
         upstreams.set(&[server(1), server(2)], OWN);
         let now = Instant::from_secs(100);
-        assert_eq!(upstreams.pick(&[], now), Some(server(1)));
-        assert_eq!(upstreams.pick(&[server(1)], now), Some(server(2)));
-        assert_eq!(upstreams.pick(&[server(1), server(2)], now), Some(server(1)));
+        assert_eq!(pick(&upstreams, &[], now), Some(server(1)));
+        assert_eq!(pick(&upstreams, &[&server(1)], now), Some(server(2)));
+        assert_eq!(pick(&upstreams, &[&server(1), &server(2)], now), Some(server(1)));
         for _ in 0..TIMEOUTS_TO_DOWN {
-            upstreams.timed_out(server(1), now);
+            upstreams.timed_out(&server(1), now);
         }
-        assert_eq!(upstreams.pick(&[], now), Some(server(2)));
-        assert_eq!(upstreams.pick(&[server(2)], now), Some(server(1)));
-        assert_eq!(upstreams.pick(&[], now + DOWN_FOR.0), Some(server(1)));
-        upstreams.timed_out(server(1), now);
-        assert_eq!(upstreams.pick(&[], now + DOWN_FOR.0), Some(server(2)), "the second time it takes longer");
-        upstreams.replied(server(1));
-        assert_eq!(upstreams.pick(&[], now), Some(server(1)));
+        assert_eq!(pick(&upstreams, &[], now), Some(server(2)));
+        assert_eq!(pick(&upstreams, &[&server(2)], now), Some(server(1)));
+        assert_eq!(pick(&upstreams, &[], now + DOWN_FOR.0), Some(server(1)));
+        upstreams.timed_out(&server(1), now);
+        assert_eq!(pick(&upstreams, &[], now + DOWN_FOR.0), Some(server(2)), "the second time it takes longer");
+        upstreams.replied(&server(1));
+        assert_eq!(pick(&upstreams, &[], now), Some(server(1)));
     }
 
     #[test]
@@ -174,11 +233,11 @@ mod tests {
         upstreams.set(&[server(1)], OWN);
         let now = Instant::from_secs(100);
         for times in 1..=CLAIMS_TO_BELIEVE {
-            upstreams.claims_no_edns(server(1), now);
-            assert_eq!(upstreams.manners(server(1), now).0, times < CLAIMS_TO_BELIEVE);
+            upstreams.claims_no_edns(&server(1), now);
+            assert_eq!(upstreams.manners(&server(1), now).0, times < CLAIMS_TO_BELIEVE);
         }
-        assert_eq!(upstreams.manners(server(1), now), (false, true));
-        assert_eq!(upstreams.manners(server(1), now + BELIEVED_FOR), (true, true));
+        assert_eq!(upstreams.manners(&server(1), now), (false, true));
+        assert_eq!(upstreams.manners(&server(1), now + BELIEVED_FOR), (true, true));
     }
 
     #[test]
@@ -186,12 +245,39 @@ mod tests {
         let mut upstreams = Upstreams::default();
         let zero = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 53);
         let no_port = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 0);
-        upstreams.set(&[zero, no_port, SocketAddrV4::new(OWN, 53), SocketAddrV4::new(Ipv4Addr::BROADCAST, 53)], OWN);
-        assert!(upstreams.is_empty());
+        upstreams.set(
+            &[zero, no_port, SocketAddrV4::new(OWN, 53), SocketAddrV4::new(Ipv4Addr::BROADCAST, 53)]
+                .map(Upstream::from),
+            OWN,
+        );
+        assert!(upstreams.is_empty(QUESTION));
         let many: Vec<_> = (0..=255).map(server).collect();
         upstreams.set(&many, OWN);
         assert_eq!(upstreams.servers.len(), MAX_UPSTREAMS);
-        upstreams.leave_out(*server(0).ip());
-        assert_eq!(upstreams.pick(&[], Instant::default()), Some(server(1)));
+        upstreams.leave_out(*server(0).address.ip());
+        assert_eq!(pick(&upstreams, &[], Instant::default()), Some(server(1)));
+    }
+
+    #[test]
+    fn a_domain_is_asked_of_its_own_servers_and_of_no_others() {
+        let mut upstreams = Upstreams::default();
+        let to = |domain: &str, servers: &[u8]| {
+            let servers = servers.iter().map(|last| server(*last)).collect();
+            Forward { domain: domain.into(), servers }
+        };
+        upstreams.set(&[server(1)], OWN);
+        let forwards = [to("test", &[2]), to("CORP.test", &[3, 1]), to("bad..name", &[4]), to(".", &[5])];
+        upstreams.set_forwards(&forwards, OWN);
+        let now = Instant::from_secs(100);
+        assert_eq!(pick(&upstreams, &[], now), Some(server(3)), "the longest domain decides");
+        assert_eq!(pick(&upstreams, &[&server(3)], now), Some(server(1)));
+        let other = |question: &[u8]| upstreams.pick(&[], question, now).cloned();
+        assert_eq!(other(b"\x07badcorp\x04test\0\0\x01\0\x01"), Some(server(2)));
+        assert_eq!(other(b"\x04corp\x07example\0\0\x01\0\x01"), Some(server(1)));
+        upstreams.set(&[], OWN);
+        assert_eq!(pick(&upstreams, &[], now), Some(server(3)), "the uplink's servers are another matter");
+        upstreams.leave_out(*server(3).address.ip());
+        upstreams.leave_out(*server(1).address.ip());
+        assert!(upstreams.is_empty(QUESTION), "without its servers a domain is asked of nobody");
     }
 }

@@ -20,7 +20,7 @@ mod tests;
 
 pub use inputs::{Action, ConfigSource, Start};
 
-use crate::config::Config;
+use crate::config::{Config, Upstream};
 use crate::dhcp_client;
 use crate::dhcp_server::{self, Cast, DhcpServer};
 use crate::dns::{self, Dns};
@@ -365,12 +365,12 @@ impl Gateway {
     }
 
     /// The servers to ask: those of the configuration, else those of the uplink's lease.
-    fn upstreams(&self) -> Vec<SocketAddrV4> {
+    fn upstreams(&self) -> Vec<Upstream> {
         if !self.config.dns.upstream.is_empty() {
             return self.config.dns.upstream.clone();
         }
         let leased = self.uplink_lease.iter().flat_map(|lease| &lease.dns);
-        leased.map(|address| SocketAddrV4::new(*address, 53)).collect()
+        leased.map(|address| SocketAddrV4::new(*address, 53).into()).collect()
     }
 
     fn update_upstreams(&mut self) {

@@ -7,6 +7,7 @@ use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::plan::Change;
 use crate::time::Duration;
 use alloc::vec;
+use core::net::SocketAddrV4;
 use lab::{ACK, Lab, NAK};
 
 fn ip(text: &str) -> Ipv4Addr {
@@ -26,7 +27,7 @@ fn with_alternative() -> Config {
 fn static_uplink() -> Config {
     let mut config = Config::default();
     config.uplink.addressing = Addressing::Static { address: net("192.168.0.51/24"), gateway: Some(ip("192.168.0.1")) };
-    config.dns.upstream = vec!["192.168.0.1:53".parse().unwrap()];
+    config.dns.upstream = vec!["192.168.0.1:53".parse::<SocketAddrV4>().unwrap().into()];
     config
 }
 

@@ -192,7 +192,7 @@ fn kaminsky_rfc5452_identifiers_and_letters_are_spread() {
 #[test]
 fn nxns_cve_2020_12662_referrals_are_not_chased_and_chains_are_cut() {
     let mut lab = lab();
-    lab.dns.set_upstreams(&[ONE]);
+    lab.dns.set_upstreams(&[ONE.into()]);
     let ask = lab.forward(client(5), &query(1, "a0.example.net", A));
     let names: Vec<String> = (0..=20).map(|n| format!("a{n}.example.net")).collect();
     let chain: Vec<Rr<'_>> = names.windows(2).map(|two| cname(&two[0], 300, &two[1])).collect();
@@ -246,7 +246,7 @@ fn cve_2026_5172_and_4891_data_that_does_not_fit_its_type_is_malformed() {
 #[test]
 fn cve_2024_8508_a_decompression_bomb_is_given_up() {
     let mut lab = lab();
-    lab.dns.set_upstreams(&[ONE]);
+    lab.dns.set_upstreams(&[ONE.into()]);
     let long = [63_u8, 63, 63].iter().fold(String::new(), |text, n| text + &"a".repeat((*n).into()) + ".");
     let ask = lab.forward(client(5), &query(1, &long, NS));
     lab.reply(&ask, &reply(&ask, OK | 0x0200, [&[], &[], &[]]));

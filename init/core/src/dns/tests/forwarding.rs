@@ -1,6 +1,7 @@
 //! Asking servers: fail-over, time-outs, TCP, and one answer for each query.
 
 use super::*;
+use crate::config::Protocol;
 
 fn good(ask: &Ask) -> Vec<u8> {
     reply(ask, OK, [&[a("www.example.net", 300, 9)], &[], &[]])
@@ -63,7 +64,7 @@ fn servfail_at_once_without_a_server_and_nothing_is_remembered() {
     let mut lab = lab();
     lab.dns.set_upstreams(&[]);
     assert_eq!(lab.dig("www.example.net", A).unwrap(), SERVFAIL);
-    lab.dns.set_upstreams(&[ONE]);
+    lab.dns.set_upstreams(&[ONE.into()]);
     assert_eq!(lab.dig("www.example.net", A), None);
 }
 
@@ -226,4 +227,48 @@ fn a_server_that_changes_the_letters_is_asked_by_tcp_and_later_without_the_game(
         }
         assert_eq!(lab.heard().len(), 1);
     }
+}
+
+#[test]
+fn rfc7858_a_server_behind_tls_is_spoken_to_in_no_other_way() {
+    let mut lab = lab();
+    let protocol = Protocol::Tls { name: "dns.example".into() };
+    let secret = Upstream { address: SocketAddrV4::new(*ONE.ip(), 853), protocol };
+    lab.dns.set_upstreams(&[secret.clone(), TWO.into()]);
+    for asked in 0..4 {
+        assert_eq!(lab.dig(&format!("a{asked}.example.net"), A), None);
+        let ask = lab.asks.pop().unwrap();
+        if asked == 3 {
+            assert_eq!(ask.server, TWO, "three broken connections in a row, and it is asked last");
+            break;
+        }
+        assert_eq!((ask.server, ask.tcp), (secret.address, true));
+        lab.fail(&ask, Failure::Broken);
+        assert_eq!(lab.asks.pop().unwrap().server, TWO);
+    }
+}
+
+#[test]
+fn cve_2021_25220_a_domain_with_its_own_servers_is_asked_of_them_alone() {
+    let mut lab = lab();
+    lab.dns.set_forwards(&[Forward { domain: "corp.example".into(), servers: Vec::from([TWO.into()]) }]);
+    let ask = lab.forward(client(5), &query(1, "www.corp.example", A));
+    assert_eq!(ask.server, TWO);
+    // What its server says of other names counts for nothing.
+    let foreign = a("www.example.net", 300, 66);
+    lab.reply(&ask, &reply(&ask, OK, [&[a("www.corp.example", 300, 9), foreign.clone()], &[], &[foreign]]));
+    assert_eq!(lab.heard(), ["NoError rd ra | www.corp.example. 300 IN A 198.18.0.9 |  | "]);
+    assert_eq!(lab.forward(client(5), &query(2, "www.example.net", A)).server, ONE);
+    // Nor is another asked when it is silent, or when it is gone.
+    assert_eq!(lab.dig("mail.corp.example", A), None);
+    lab.sleep(800);
+    lab.sleep(1200);
+    assert!(lab.asks.iter().filter(|ask| show_name(&ask.payload).contains("corp")).all(|ask| ask.server == TWO));
+    lab.dns.set_forwards(&[Forward { domain: "corp.example".into(), servers: Vec::new() }]);
+    assert_eq!(lab.dig("new.corp.example", A).unwrap(), SERVFAIL);
+}
+
+fn show_name(payload: &[u8]) -> String {
+    let question = wire::question(payload).and_then(query::Question::read).unwrap();
+    format!("{}", question.name.to_lower())
 }

@@ -134,7 +134,7 @@ fn rfc9520_failures_are_repeated_for_a_moment_and_forgotten_with_the_uplink() {
     lab.sleep(1);
     assert_eq!(lab.dig("broken.example.net", A), None);
     fails(&mut lab);
-    lab.dns.set_upstreams(&[TWO]);
+    lab.dns.set_upstreams(&[TWO.into()]);
     assert_eq!(lab.dig("broken.example.net", A), None);
 }
 

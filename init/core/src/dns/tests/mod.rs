@@ -57,7 +57,7 @@ pub(super) fn settings() -> Settings {
 pub(super) fn lab() -> Lab {
     let mut entropy = SeededEntropy::new(7);
     let mut dns = Dns::new(settings(), &mut entropy);
-    dns.set_upstreams(&[ONE, TWO]);
+    dns.set_upstreams(&[ONE.into(), TWO.into()]);
     assert_eq!(dns.set_names(&[record("rpi1", 11), record("rpi2", 12)]), 0);
     let now = Instant::from_secs(1000);
     Lab { dns, now, entropy, asks: vec![], closed: vec![], answers: vec![], notes: vec![] }
@@ -123,6 +123,7 @@ impl Lab {
             match action {
                 Action::AskUdp { key, server, payload } => self.asks.push(Ask { key, server, tcp: false, payload }),
                 Action::AskTcp { key, server, payload } => self.asks.push(Ask { key, server, tcp: true, payload }),
+                Action::AskTls { key, server, payload, .. } => self.asks.push(Ask { key, server, tcp: true, payload }),
                 Action::Close { key } => {
                     assert!(!self.closed.contains(&key), "closed twice");
                     self.closed.push(key);

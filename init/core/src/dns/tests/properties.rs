@@ -135,7 +135,9 @@ fn drive(lab: &mut Lab, waiting: &mut BTreeMap<u16, Instant>, id: u16, what: u8,
             lab.fail(&ask, [Failure::NotSent, Failure::Unreachable, Failure::Broken][usize::from(which % 3)])
         }
         (8, Some(ask)) => lab.reply(&ask, &ask.payload),
-        (9, _) if which.is_multiple_of(16) => lab.dns.set_upstreams(&[TWO, ONE][..usize::from(which / 16 % 3)]),
+        (9, _) if which.is_multiple_of(16) => {
+            lab.dns.set_upstreams(&[TWO.into(), ONE.into()][..usize::from(which / 16 % 3)])
+        }
         _ => return ControlFlow::Break(()),
     }
     ControlFlow::Continue(())
