@@ -32,3 +32,4 @@ pub mod plan;
 pub mod ruleset;
 pub mod slots;
 pub mod store;
+pub mod wifi;

@@ -1,0 +1,35 @@
+//! What the station may join, taken from the configuration.
+
+use super::secret::Secret;
+use crate::config;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The known networks and how to behave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// ISO 3166-1 alpha-2 country of the regulatory domain.
+    pub country: Option<[u8; 2]>,
+    /// The networks, the preferred one first.
+    pub networks: Vec<Network>,
+}
+
+/// One known network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name, 1 to 32 bytes.
+    pub ssid: String,
+    /// Its passphrase; `None` if it is open.
+    pub passphrase: Option<Secret>,
+}
+
+impl Settings {
+    /// What the configuration says about the uplink.
+    pub fn new(uplink: &config::Uplink) -> Self {
+        let network = |network: &config::WifiNetwork| Network {
+            ssid: network.ssid.clone(),
+            passphrase: network.passphrase.as_ref().map(Secret::from),
+        };
+        Self { country: uplink.country, networks: uplink.wifi.iter().map(network).collect() }
+    }
+}
