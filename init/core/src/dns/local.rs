@@ -290,7 +290,7 @@ fn special(kind: Kind, at_apex: bool) -> Option<Has> {
         _ if !at_apex => None,
         Kind::Bare => Some(Has::Nothing),
         Kind::Ipv4Only => Some(Has::Addresses(WELL_KNOWN)),
-        Kind::LoopbackPointer => Name::from_text("localhost").map(pointer),
+        Kind::Pointer(target) => Name::from_text(target).map(pointer),
     }
 }
 

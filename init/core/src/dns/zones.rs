@@ -16,8 +16,8 @@ pub(super) enum Kind {
     Loopback,
     /// Itself with the two well-known addresses (RFC 8880 section 7.1), since there is no NAT64 here.
     Ipv4Only,
-    /// The name of the IPv6 loopback address.
-    LoopbackPointer,
+    /// Itself as the name of one address, which has this one.
+    Pointer(&'static str),
 }
 
 /// Special zones, each with its reason. The IPv4 reverse zones are in [`reverse_zone_depth`].
@@ -32,12 +32,14 @@ const ZONES: &[(&str, Kind)] = &[
     ("alt", Kind::Bare),               // RFC 9476 section 2
     ("service.arpa", Kind::Bare),      // RFC 9665 section 10
     ("resolver.arpa", Kind::Void),     // RFC 9462 section 6.4: no designated resolver yet
-    ("ipv4only.arpa", Kind::Ipv4Only), // RFC 8880
+    ("ipv4only.arpa", Kind::Ipv4Only), // RFC 8880 section 7.1, and the addresses' names, section 7.2
+    ("170.0.0.192.in-addr.arpa", Kind::Pointer("ipv4only.arpa")),
+    ("171.0.0.192.in-addr.arpa", Kind::Pointer("ipv4only.arpa")),
     // Browsers that find no address here use the network's own resolver, and so find the local names.
     ("use-application-dns.net", Kind::Bare),
     // RFC 6303 section 4.4: unspecified and loopback address
     ("0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", Kind::Bare),
-    ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", Kind::LoopbackPointer),
+    ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", Kind::Pointer("localhost")),
     // RFC 6303 section 4.4 to 4.6: unique local, link-local and example addresses
     ("d.f.ip6.arpa", Kind::Bare),
     ("8.e.f.ip6.arpa", Kind::Bare),

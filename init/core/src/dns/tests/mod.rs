@@ -9,6 +9,7 @@ mod hot_path;
 mod local_names;
 mod manners;
 mod properties;
+mod special_names;
 
 use super::*;
 use crate::entropy::SeededEntropy;
