@@ -3,7 +3,7 @@
 
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
-use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, hosts, words};
+use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, hosts, rebind, words};
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use crate::time::Duration;
@@ -330,7 +330,8 @@ fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
             upstream.push(server);
         }
     }
-    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false) }
+    let rebind = rebind::check(&raw.rebind, report);
+    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind }
 }
 
 fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> Option<Upstream> {

@@ -24,6 +24,7 @@
 //! | `dhcp.lease` | `"12h"` |
 //! | `dns.upstream` | the servers that the uplink's DHCP server names |
 //! | `dns.log_queries` | `false` |
+//! | `dns.rebind_protection`, `dns.rebind_allow` | `true`, none |
 //! | `[[host]]` | none |
 //!
 //! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
@@ -34,10 +35,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 mod check;
+mod domains;
 mod hosts;
 mod parse;
 mod problem;
 mod raw;
+mod rebind;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -46,6 +49,7 @@ mod words;
 
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
+pub use rebind::Rebind;
 pub use upstream::{Forward, Protocol, Upstream};
 
 /// The largest file that is looked at, in bytes. A full configuration of [`MAX_HOSTS`] hosts has about 100 KiB.
@@ -112,7 +116,7 @@ impl Default for Config {
             },
             lan: Lan { interface: String::from("eth0"), address, alternative: None },
             dhcp: Dhcp { pool: words::default_pool(address), lease: DEFAULT_LEASE },
-            dns: Dns { upstream: Vec::new(), log_queries: false },
+            dns: Dns::default(),
             hosts: Vec::new(),
         }
     }
@@ -183,12 +187,14 @@ pub struct Dhcp {
 }
 
 /// Names on the LAN.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dns {
     /// Servers to ask; empty means those that the uplink's DHCP server names.
     pub upstream: Vec<Upstream>,
     /// Write every query to the log ring.
     pub log_queries: bool,
+    /// What keeps names of the internet from meaning machines of the house.
+    pub rebind: Rebind,
 }
 
 /// A host with a name and address of its own.

@@ -4,7 +4,7 @@
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
 use super::problem::{Report, echo};
-use super::syntax;
+use super::{rebind, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -74,6 +74,7 @@ pub(super) struct RawDhcp {
 pub(super) struct RawDns {
     pub upstream: Vec<At<String>>,
     pub log_queries: Option<bool>,
+    pub rebind: rebind::Raw,
 }
 
 /// One `[[host]]`.
@@ -93,7 +94,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &["pool", "lease"]),
     ("host", &["name", "mac", "address"]),
-    ("dns", &["upstream", "log_queries"]),
+    ("dns", &["upstream", "log_queries", "rebind_protection", "rebind_allow"]),
     ("uplink.wifi", &["ssid", "passphrase"]),
 ];
 
@@ -145,7 +146,7 @@ fn read_dhcp(dhcp: &mut Section<'_, '_, '_>) -> RawDhcp {
 }
 
 fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
-    RawDns { upstream: dns.texts("upstream"), log_queries: dns.switch("log_queries") }
+    RawDns { upstream: dns.texts("upstream"), log_queries: dns.switch("log_queries"), rebind: rebind::read(dns) }
 }
 
 fn read_host(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
@@ -155,7 +156,7 @@ fn read_host(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
 }
 
 /// One table of the file while it is read.
-struct Section<'t, 'r, 'a> {
+pub(super) struct Section<'t, 'r, 'a> {
     path: &'static str,
     table: &'t DeTable<'t>,
     report: &'r mut Report<'a>,
@@ -171,7 +172,7 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         Self { path, table, report }
     }
 
-    fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
@@ -180,7 +181,7 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
     }
 
-    fn text(&mut self, key: &str) -> Text {
+    pub(super) fn text(&mut self, key: &str) -> Text {
         let value = self.table.get(key)?;
         match value.get_ref() {
             DeValue::String(text) => Some(At { value: text.to_string(), at: value.span().start }),
@@ -191,7 +192,7 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         }
     }
 
-    fn switch(&mut self, key: &str) -> Option<bool> {
+    pub(super) fn switch(&mut self, key: &str) -> Option<bool> {
         let value = self.table.get(key)?;
         match value.get_ref() {
             DeValue::Boolean(on) => Some(*on),
@@ -203,7 +204,7 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         }
     }
 
-    fn texts(&mut self, key: &str) -> Vec<At<String>> {
+    pub(super) fn texts(&mut self, key: &str) -> Vec<At<String>> {
         let Some(value) = self.table.get(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong_type(key, value, "a list", &format!("put it in square brackets: {key} = [\"...\"]"));
@@ -219,7 +220,7 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         texts
     }
 
-    fn section(&mut self, key: &'static str) -> Option<Section<'t, '_, 'a>> {
+    pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'t, '_, 'a>> {
         let value = self.table.get(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(key, table, self.report)),
@@ -242,9 +243,15 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
     }
 
     /// A list of tables, each read by `read`.
-    fn each<T>(&mut self, key: &str, example: &str, read: fn(usize, &mut Section<'_, '_, '_>) -> T) -> Vec<T> {
+    pub(super) fn each<T>(
+        &mut self,
+        key: &str,
+        example: &str,
+        read: fn(usize, &mut Section<'_, '_, '_>) -> T,
+    ) -> Vec<T> {
         let Some(value) = self.table.get(key) else { return Vec::new() };
-        let path = if self.path.is_empty() { "host" } else { "uplink.wifi" };
+        let full = self.full(key);
+        let path = SECTIONS.iter().map(|(path, _)| *path).find(|path| *path == full).unwrap_or_default();
         let DeValue::Array(items) = value.get_ref() else {
             self.wrong_type(key, value, "a list of entries", &format!("write {example}"));
             return Vec::new();

@@ -12,6 +12,15 @@ use alloc::vec::Vec;
 /// Octets of an OPT record without options (RFC 6891 section 6.1.2).
 const OPT_SIZE: usize = 11;
 
+/// Octets of the option that explains an answer (RFC 8914 section 2), without text.
+const EDE_SIZE: usize = 6;
+
+/// Why an answer is as it is (RFC 8914 section 4).
+pub(super) mod ede {
+    /// What the house does not want is kept back.
+    pub(in crate::dns) const BLOCKED: u16 = 15;
+}
+
 /// A checked answer in the form it is kept in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -26,12 +35,20 @@ pub(super) struct Answer {
     pub(super) lifetime: u32,
     /// Holds for every type of the name.
     pub(super) every_type: bool,
+    /// See [`ede`].
+    pub(super) ede: Option<u16>,
 }
 
 impl Answer {
     /// An answer without records, to be repeated for `lifetime` seconds (RFC 9520).
     pub(super) fn failure(question: &[u8], rcode: u16, lifetime: u32) -> Answer {
-        Answer { body: question.into(), ttl_at: Box::default(), counts: [0; 3], rcode, lifetime, every_type: false }
+        let (ttl_at, counts) = (Box::default(), [0; 3]);
+        Answer { body: question.into(), ttl_at, counts, rcode, lifetime, every_type: false, ede: None }
+    }
+
+    /// "No such record", with the reason, to be repeated for `lifetime` seconds.
+    pub(super) fn nothing(question: &[u8], ede: u16, lifetime: u32) -> Answer {
+        Answer { ede: Some(ede), ..Answer::failure(question, rcode::NOERROR, lifetime) }
     }
 
     /// Octets that keeping it takes.
@@ -41,7 +58,7 @@ impl Answer {
 
     /// Writes it to `out` for one client, `age` seconds after it came. Too long for the client: TC and no records.
     pub(super) fn write(&self, asked: &Asked<'_>, age: u32, out: &mut Vec<u8>) {
-        let opt = if asked.edns.is_some() { OPT_SIZE } else { 0 };
+        let opt = asked.edns.map_or(0, |_| OPT_SIZE + self.ede.map_or(0, |_| EDE_SIZE));
         if HEADER + self.body.len() + opt > asked.limit {
             return empty(asked, flag::TC | self.rcode, out);
         }
@@ -54,7 +71,7 @@ impl Answer {
                 *four = u32::from_be_bytes(*four).saturating_sub(age).to_be_bytes();
             }
         }
-        end(asked, self.rcode, out);
+        end_with(asked, self.rcode, self.ede, out);
     }
 }
 
@@ -76,13 +93,26 @@ fn begin(asked: &Asked<'_>, more: u16, counts: [u16; 4], out: &mut Vec<u8>) {
 
 /// OPT, if and only if the query had one (RFC 6891 section 6.1.1), and its place in the count.
 pub(super) fn end(asked: &Asked<'_>, rcode: u16, out: &mut Vec<u8>) {
+    end_with(asked, rcode, None, out);
+}
+
+/// [`end`] with the reason why the answer is as it is (RFC 8914).
+pub(super) fn end_with(asked: &Asked<'_>, rcode: u16, ede: Option<u16>, out: &mut Vec<u8>) {
+    /// RFC 8914 section 5.1.
+    const OPTION: u16 = 15;
     let Some(edns) = asked.edns else { return };
     let mut opt = [0; OPT_SIZE];
     let fields = [rtype::OPT, UDP_SIZE, (rcode >> 4) << 8, if edns.dnssec_ok { 0x8000 } else { 0 }];
     for (two, field) in opt.get_mut(1..9).unwrap_or(&mut []).chunks_exact_mut(2).zip(fields) {
         two.copy_from_slice(&field.to_be_bytes());
     }
-    out.extend_from_slice(&opt);
+    if let (Some(reason), Some(length)) = (ede, opt.last_mut()) {
+        *length = EDE_SIZE as u8;
+        out.extend_from_slice(&opt);
+        [OPTION, 2, reason].iter().for_each(|word| out.extend_from_slice(&word.to_be_bytes()));
+    } else {
+        out.extend_from_slice(&opt);
+    }
     if let Some(count) = out.get_mut(10..12).and_then(|two| <&mut [u8; 2]>::try_from(two).ok()) {
         *count = u16::from_be_bytes(*count).saturating_add(1).to_be_bytes();
     }

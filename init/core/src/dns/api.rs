@@ -1,5 +1,6 @@
 //! The words that pass between the DNS forwarder and its shell.
 
+use crate::config;
 use crate::net::{Ipv4Addr, Ipv4Net};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub cache_entries: usize,
     /// Octets that the kept answers may take together; see [`Settings::CACHE_BYTES`].
     pub cache_bytes: usize,
+    /// What keeps names of the internet from meaning machines of the house.
+    pub rebind: config::Rebind,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             log_queries: false,
             cache_entries: Self::CACHE_ENTRIES,
             cache_bytes: Self::CACHE_BYTES,
+            rebind: config::Rebind::default(),
         }
     }
 }
@@ -250,6 +254,8 @@ pub struct Stats {
     pub asked_upstream: u64,
     /// Answers that were only SERVFAIL or another error because no server gave a better one.
     pub failed: u64,
+    /// Answers that were kept back because they point into the house.
+    pub kept_back: u64,
     /// Replies that did not match what was asked, or were malformed.
     pub ignored_replies: u64,
     /// Answers in the cache.

@@ -17,7 +17,7 @@
 //! case of each letter included. The cache never answers after the TTL and never exceeds its bounds.
 //!
 //! Left out until their milestones: DNSSEC validation, DoT, serving stale answers, prefetch, block lists, IPv6 servers
-//! and addresses, protection against rebinding.
+//! and addresses.
 
 mod answer;
 mod api;
@@ -28,6 +28,7 @@ mod forwarder;
 mod local;
 mod name;
 mod query;
+mod rebind;
 mod reply;
 mod upstreams;
 mod wire;
@@ -45,7 +46,7 @@ use crate::config::{Forward, Upstream};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 use alloc::collections::VecDeque;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use answer::Answer;
 use cache::Cache;
@@ -53,7 +54,9 @@ use core::net::SocketAddrV4;
 use flight::{Flight, Landed};
 use forwarder::{Accepted, Forwarder, Surroundings};
 use local::Local;
+use name::Name;
 use query::{Asked, Key, Question, Reading};
+use rebind::Rebind;
 use upstreams::Upstreams;
 use wire::{class, rcode, rtype};
 
@@ -81,6 +84,9 @@ pub struct Dns {
     settings: Settings,
     cache: Cache,
     local: Local,
+    rebind: Rebind,
+    /// The name whose answer was kept back last.
+    kept_back: Option<Name>,
     upstreams: Upstreams,
     forwarder: Forwarder,
     actions: VecDeque<Action>,
@@ -93,6 +99,8 @@ impl Dns {
         Dns {
             cache: Cache::new(settings.cache_entries, settings.cache_bytes, entropy),
             local: Local::new(&settings),
+            rebind: Rebind::new(&settings.rebind, settings.lan),
+            kept_back: None,
             upstreams: Upstreams::default(),
             forwarder: Forwarder::default(),
             actions: VecDeque::new(),
@@ -104,6 +112,7 @@ impl Dns {
     /// Takes changed settings. Hosts stay; the cache starts anew, for other names may be local now.
     pub fn set_settings(&mut self, settings: Settings) {
         self.local.configure(&settings);
+        self.rebind = Rebind::new(&settings.rebind, settings.lan);
         self.cache.reset(settings.cache_entries, settings.cache_bytes);
         self.upstreams.leave_out(settings.lan.address());
         self.settings = settings;
@@ -288,6 +297,11 @@ impl Dns {
         self.forwarder.poll_timeout()
     }
 
+    /// The name whose answer was kept back last because it points into the house, escaped; see [`crate::config::Rebind`].
+    pub fn kept_back(&self) -> Option<String> {
+        self.kept_back.map(|name| name.to_string())
+    }
+
     /// What was done so far, and what is held.
     pub fn stats(&self) -> Stats {
         let (cache_entries, cache_bytes) = (self.cache.len(), self.cache.bytes());
@@ -315,7 +329,7 @@ impl Dns {
     fn deliver(&mut self, landed: Option<Landed>, now: Instant) {
         let Some(Landed { flight, result }) = landed else { return };
         let (answer, how) = match result {
-            Ok((answer, server)) => (answer, How::Upstream(server)),
+            Ok((answer, server)) => (self.police(answer, flight.key.question()), How::Upstream(server)),
             Err(code) => (Answer::failure(flight.key.question(), code, FAILURE_TTL), How::Failed),
         };
         for waiter in &flight.waiters {
@@ -328,6 +342,17 @@ impl Dns {
             }
         }
         self.keep(&flight, answer, how == How::Failed, now);
+    }
+
+    /// The answer as it may be passed on.
+    fn police(&mut self, answer: Answer, question: &[u8]) -> Answer {
+        let Some(asked) = Question::read(question) else { return answer };
+        if !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
+            return answer;
+        }
+        self.stats.kept_back += 1;
+        self.kept_back = Some(asked.name);
+        Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL)
     }
 
     fn keep(&mut self, flight: &Flight, answer: Answer, failure: bool, now: Instant) {

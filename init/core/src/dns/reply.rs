@@ -294,6 +294,7 @@ impl<'a> Keep<'a> {
             // As in the key that stands for every type.
             qtype.fill(0);
         }
-        Answer { body: body.into(), ttl_at: self.ttl_at.into(), counts: self.counts, rcode, lifetime, every_type }
+        let (body, ttl_at, counts) = (body.into(), self.ttl_at.into(), self.counts);
+        Answer { body, ttl_at, counts, rcode, lifetime, every_type, ede: None }
     }
 }

@@ -75,6 +75,8 @@ pub(super) mod rtype {
     pub(in crate::dns) const NSEC: u16 = 47;
     pub(in crate::dns) const DNSKEY: u16 = 48;
     pub(in crate::dns) const NSEC3: u16 = 50;
+    pub(in crate::dns) const SVCB: u16 = 64;
+    pub(in crate::dns) const HTTPS: u16 = 65;
     pub(in crate::dns) const TKEY: u16 = 249;
     pub(in crate::dns) const ANY: u16 = 255;
 }

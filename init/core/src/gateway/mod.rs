@@ -413,5 +413,5 @@ impl Gateway {
 
 fn dns_settings(config: &Config, lan: Ipv4Net) -> dns::Settings {
     let settings = dns::Settings::new(&config.hostname, &config.domain, lan);
-    dns::Settings { log_queries: config.dns.log_queries, ..settings }
+    dns::Settings { log_queries: config.dns.log_queries, rebind: config.dns.rebind.clone(), ..settings }
 }

@@ -22,7 +22,7 @@ fn config(addressing: Addressing, alternative: Option<&str>) -> Config {
         uplink: Uplink { interface: "eth1".into(), country: None, wifi: vec![], addressing },
         lan: Lan { interface: "eth0".into(), address: net("10.0.0.1/24"), alternative: alternative.map(net) },
         dhcp: Dhcp { pool: (ip("10.0.0.10"), ip("10.0.0.20")), lease: Duration::from_secs(600) },
-        dns: Dns { upstream: vec![], log_queries: false },
+        dns: Dns::default(),
         hosts: vec![],
     }
 }

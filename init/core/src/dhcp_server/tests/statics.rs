@@ -163,7 +163,7 @@ fn settings_move_to_the_alternative_lan() {
             alternative: Some("172.16.5.1/24".parse().unwrap()),
         },
         dhcp: crate::config::Dhcp { pool: (ip(10), ip(128)), lease: Duration::from_secs(LEASE) },
-        dns: crate::config::Dns { upstream: Vec::new(), log_queries: false },
+        dns: crate::config::Dns::default(),
         hosts: vec![crate::config::Host { name: "nas".into(), mac: Some(mac(3)), address: ip(20) }],
     };
     let usual = Settings::new(&config, config.lan.address);

@@ -9,9 +9,11 @@ mod hot_path;
 mod local_names;
 mod manners;
 mod properties;
+mod rebinding;
 mod special_names;
 
 use super::*;
+use crate::config;
 use crate::entropy::SeededEntropy;
 use crate::net::Ipv4Addr;
 use alloc::format;
