@@ -17,7 +17,7 @@ fn config() -> Config {
             pool: ("10.0.0.10".parse().unwrap(), "10.0.0.20".parse().unwrap()),
             lease: Duration::from_secs(600),
         },
-        dns: Dns { upstream: vec![], log_queries: false },
+        dns: Dns::default(),
         hosts: vec![],
     }
 }
