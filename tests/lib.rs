@@ -1,6 +1,7 @@
 //! The rings that need a kernel: network namespaces, QEMU, fuzzing. What they share.
 
 pub mod mutate;
+pub mod transfer;
 
 use std::io::Write;
 

@@ -26,4 +26,4 @@ pub mod vm;
 
 pub use card::Card;
 pub use machine::{Machine, Nics};
-pub use vm::{Vm, VmConfig};
+pub use vm::{Helper, Vm, VmConfig};

@@ -1,5 +1,6 @@
 //! `cargo xtask lock`: writes down the newest version of each package of image/packages.toml, with its SHA-256. The
-//! build takes exactly what the lock names, so the same sources give the same card.
+//! build takes exactly what the lock names, so the same sources give the same card. The packages of the Wi-Fi lab are
+//! locked in the same manner.
 
 use crate::ingredients::{self, Record};
 use crate::progress;
@@ -8,10 +9,22 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// The lock, relative to the top of the source tree.
-pub const PATH: &str = "image/packages.lock";
+/// A list of packages and its lock, relative to the top of the source tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// What is wanted.
+    pub list: &'static str,
+    /// What is taken.
+    pub lock: &'static str,
+}
 
-const HEAD: &str = "# Written by `cargo xtask lock` from image/packages.toml; do not edit. The build takes exactly these packages.\n\
+/// What the card is made of.
+pub const CARD: Pair = Pair { list: "image/packages.toml", lock: "image/packages.lock" };
+
+/// What the Wi-Fi lab's helper is made of.
+pub const WIFI_LAB: Pair = Pair { list: "tests/wifi/packages.toml", lock: "tests/wifi/packages.lock" };
+
+const HEAD: &str = "# Written by `cargo xtask lock` from packages.toml; do not edit. The build takes exactly these packages.\n\
                     # `toolchain` is only a note: which compiler this was last built with. Another one gives another binary.\n\n";
 
 /// What the command line may say.
@@ -75,10 +88,11 @@ impl Locked {
 }
 
 impl Lock {
-    /// Reads the lock of this source tree.
-    pub fn read() -> Result<Self> {
-        let text = fs::read_to_string(PATH).with_context(|| format!("reading {PATH}; `cargo xtask lock` writes it"))?;
-        Self::parse(&text).with_context(|| format!("understanding {PATH}; `cargo xtask lock` renews it"))
+    /// Reads a lock of this source tree.
+    pub fn read(pair: Pair) -> Result<Self> {
+        let path = pair.lock;
+        let text = fs::read_to_string(path).with_context(|| format!("reading {path}; `cargo xtask lock` writes it"))?;
+        Self::parse(&text).with_context(|| format!("understanding {path}; `cargo xtask lock` renews it"))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -100,8 +114,15 @@ impl Lock {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<()> {
     let options = ingredients::Options { mirror: args.mirror };
-    let old = Lock::read().unwrap_or_default();
-    let new = ingredients::newest(&options)?;
+    renew(&options, CARD)?;
+    renew(&options, WIFI_LAB)?;
+    progress::line("`cargo xtask image` builds from the new lock.");
+    Ok(())
+}
+
+fn renew(options: &ingredients::Options, pair: Pair) -> Result<()> {
+    let old = Lock::read(pair).unwrap_or_default();
+    let new = ingredients::newest(options, pair)?;
     for package in &new.packages {
         let before = old.packages.iter().find(|locked| locked.listed_as() == package.listed_as());
         match before.map(|locked| locked.version.as_str()) {
@@ -110,8 +131,8 @@ pub fn run(args: Args) -> Result<()> {
             None => println!("{} {}: new", package.name, package.version),
         }
     }
-    new.write(Path::new(PATH))?;
-    progress::line(format!("{PATH} is written; `cargo xtask image` builds from it."));
+    new.write(Path::new(pair.lock))?;
+    progress::line(format!("{} is written.", pair.lock));
     Ok(())
 }
 

@@ -34,7 +34,7 @@ enum Verb {
     CheckConfig(check_config::Args),
     /// Measure, side by side in one run
     Bench(bench::Args),
-    /// Renew image/packages.lock from the mirror
+    /// Renew image/packages.lock, and that of the Wi-Fi lab, from the mirror
     Lock(lock::Args),
 }
 

@@ -101,6 +101,11 @@ impl Lab {
         &self.uplink
     }
 
+    /// The side of the internet, to change it.
+    pub fn uplink_mut(&mut self) -> &mut Uplink {
+        &mut self.uplink
+    }
+
     /// The LAN's switch.
     #[must_use]
     pub fn lan(&self) -> &Namespace {

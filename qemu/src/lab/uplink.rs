@@ -23,6 +23,16 @@ pub const WEB: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 80);
 /// A name that only the uplink's DNS server knows.
 pub const NAME: &str = "www.upstream.example";
 
+/// The network that the uplink's router hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct House {
+    /// The router, DHCP and DNS server; the network is its /24, and .100 to .120 are leased.
+    pub router: Ipv4Addr,
+}
+
+/// Where a lab stands unless it moves.
+pub const HOME: House = House { router: ROUTER };
+
 /// How long a server of the host may take to start.
 const START: Duration = Duration::from_secs(20);
 
@@ -32,16 +42,36 @@ pub struct Uplink {
     namespace: Namespace,
     web: Web,
     dnsmasq: Program,
-    leases: PathBuf,
+    folder: PathBuf,
+    house: House,
 }
 
 impl Uplink {
     /// Starts the servers in a namespace whose interface `up0` exists.
     pub(super) fn start(namespace: &Namespace, folder: &Path) -> Result<Self> {
-        namespace.ip(&format!("addr add {ROUTER}/24 dev up0"))?;
         namespace.ip("link set up0 up")?;
         namespace.ip(&format!("addr add {WEB}/32 dev lo"))?;
-        let leases = folder.join("uplink-leases.txt");
+        let dnsmasq = Self::serve(namespace, folder, HOME)?;
+        let web = namespace.run(|| Web::start(WEB))?;
+        Ok(Self { namespace: namespace.clone(), web, dnsmasq, folder: folder.to_owned(), house: HOME })
+    }
+
+    /// The gateway is carried to another house: the cable leads to another router. The web server is where it was.
+    ///
+    /// # Errors
+    /// The new servers do not start.
+    pub fn move_to(&mut self, house: House) -> Result<()> {
+        self.dnsmasq.stop();
+        self.namespace.ip("addr flush dev up0")?;
+        self.dnsmasq = Self::serve(&self.namespace, &self.folder, house)?;
+        self.house = house;
+        Ok(())
+    }
+
+    fn serve(namespace: &Namespace, folder: &Path, house: House) -> Result<Program> {
+        let router = house.router;
+        let [a, b, c, _] = router.octets();
+        namespace.ip(&format!("addr add {router}/24 dev up0"))?;
         let mut command = namespace.command("dnsmasq");
         command.args([
             "--no-daemon",
@@ -53,15 +83,14 @@ impl Uplink {
         ]);
         command.args(["--interface=up0", "--except-interface=lo", "--bind-interfaces", "--log-dhcp", "--log-queries"]);
         command.args(["--dhcp-authoritative", "--no-ping", "--pid-file=", "--log-facility=-"]);
-        command.arg(format!("--dhcp-leasefile={}", leases.display()));
-        command.arg("--dhcp-range=192.168.77.100,192.168.77.120,255.255.255.0,1h");
-        command.arg(format!("--dhcp-option=option:router,{ROUTER}"));
-        command.arg(format!("--dhcp-option=option:dns-server,{ROUTER}"));
+        command.arg(format!("--dhcp-leasefile={}", leases(folder, house).display()));
+        command.arg(format!("--dhcp-range={a}.{b}.{c}.100,{a}.{b}.{c}.120,255.255.255.0,1h"));
+        command.arg(format!("--dhcp-option=option:router,{router}"));
+        command.arg(format!("--dhcp-option=option:dns-server,{router}"));
         command.arg(format!("--host-record={NAME},{WEB}"));
-        let mut dnsmasq = Program::start(command, &folder.join("uplink-dnsmasq.log"))?;
+        let mut dnsmasq = Program::start(command, &folder.join(format!("uplink-dnsmasq-{router}.log")))?;
         dnsmasq.wait_for("started", START)?;
-        let web = namespace.run(|| Web::start(WEB))?;
-        Ok(Self { namespace: namespace.clone(), web, dnsmasq, leases })
+        Ok(dnsmasq)
     }
 
     /// The web server.
@@ -79,7 +108,7 @@ impl Uplink {
     /// The address that the gateway leased on its uplink, if it has one.
     #[must_use]
     pub fn gateway_address(&self) -> Option<Ipv4Addr> {
-        let leases = fs::read_to_string(&self.leases).ok()?;
+        let leases = fs::read_to_string(leases(&self.folder, self.house)).ok()?;
         leases.lines().last()?.split(' ').nth(2)?.parse().ok()
     }
 
@@ -88,4 +117,8 @@ impl Uplink {
     pub fn log(&self) -> String {
         self.dnsmasq.said()
     }
+}
+
+fn leases(folder: &Path, house: House) -> PathBuf {
+    folder.join(format!("uplink-leases-{}.txt", house.router))
 }

@@ -102,6 +102,8 @@ pub struct Handover<'a> {
     pub console: &'a Path,
     /// Socket where this process waits for QMP.
     pub qmp: &'a Path,
+    /// Socket where this process waits for a helper inside the guest (`virt` only).
+    pub helper: Option<&'a Path>,
 }
 
 impl Machine {
@@ -159,6 +161,10 @@ impl Machine {
         arguments.option("-chardev", format!("socket,id=console,path={}", escaped(handover.console)));
         arguments.option("-chardev", format!("socket,id=qmp,path={}", escaped(handover.qmp)));
         arguments.option("-mon", "chardev=qmp,mode=control");
+        if let Some(helper) = handover.helper {
+            arguments.option("-chardev", format!("socket,id=helper,path={}", escaped(helper)));
+            arguments.words("-device virtio-serial-pci,addr=9 -device virtserialport,chardev=helper,name=helper");
+        }
         arguments.0
     }
 

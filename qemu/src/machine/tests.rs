@@ -4,6 +4,10 @@ use super::*;
 use crate::card::tests::synthetic;
 
 fn arguments(machine: Machine, nics: &Nics, watchdog: bool) -> String {
+    arguments_with(machine, nics, watchdog, None)
+}
+
+fn arguments_with(machine: Machine, nics: &Nics, watchdog: bool, helper: Option<&Path>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let card = synthetic(&folder.path().join("card.img"), &[]);
     let handover = Handover {
@@ -13,6 +17,7 @@ fn arguments(machine: Machine, nics: &Nics, watchdog: bool) -> String {
         cmdline: "a b",
         console: Path::new("C"),
         qmp: Path::new("Q"),
+        helper,
     };
     let hardware = Hardware { card: &card, memory_mib: 128, nics, watchdog };
     let words: Vec<_> = machine.arguments(&hardware, &handover).into_iter().map(|w| w.into_string().unwrap()).collect();
@@ -33,6 +38,19 @@ fn virt_with_taps_and_a_watchdog() {
          -mon chardev=qmp,mode=control"
     );
     assert_eq!(nics.descriptors().collect::<Vec<_>>(), [10, 11]);
+}
+
+#[test]
+fn a_helper_has_a_port_of_its_own() {
+    let nics = Nics { lan: Net::Tap(10), uplink: Net::Tap(11) };
+    let with = arguments_with(Machine::Virt, &nics, false, Some(Path::new("H")));
+    assert_eq!(
+        with.strip_prefix(&arguments(Machine::Virt, &nics, false)),
+        Some(
+            " -chardev socket,id=helper,path=H -device virtio-serial-pci,addr=9 \
+             -device virtserialport,chardev=helper,name=helper"
+        )
+    );
 }
 
 #[test]

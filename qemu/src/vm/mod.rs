@@ -5,9 +5,11 @@
 //! test happens to wait. QEMU is killed when the `Vm` is dropped.
 
 mod console;
+mod helper;
 mod qmp;
 
 pub use console::{Console, Tee};
+pub use helper::Helper;
 pub use qmp::Qmp;
 
 use crate::card::Card;
@@ -48,6 +50,8 @@ pub struct VmConfig {
     pub append: String,
     /// Instead of the card's initramfs, for measurements.
     pub initramfs: Option<Vec<u8>>,
+    /// A second initramfs, laid over the first, whose program listens on a port of its own ([`Vm::helper`]), for `virt`.
+    pub overlay: Option<Vec<u8>>,
     /// The file that keeps the console.
     pub console: PathBuf,
     /// Also sees the console.
@@ -59,7 +63,18 @@ impl VmConfig {
     #[must_use]
     pub fn new(machine: Machine, card: Card, nics: Nics, console: PathBuf) -> Self {
         let append = String::new();
-        Self { machine, card, memory_mib: 256, nics, watchdog: false, append, initramfs: None, console, tee: None }
+        Self {
+            machine,
+            card,
+            memory_mib: 256,
+            nics,
+            watchdog: false,
+            append,
+            initramfs: None,
+            overlay: None,
+            console,
+            tee: None,
+        }
     }
 }
 
@@ -77,6 +92,7 @@ pub struct Vm {
 struct Run {
     child: Child,
     qmp: Qmp,
+    helper: Option<Helper>,
     command: Vec<OsString>,
     started: Instant,
 }
@@ -113,6 +129,15 @@ impl Vm {
     /// The guest is off.
     pub fn qmp(&mut self) -> Result<&mut Qmp> {
         Ok(&mut self.run.as_mut().context("the guest is off")?.qmp)
+    }
+
+    /// What the overlay's program does for a test.
+    ///
+    /// # Errors
+    /// The guest is off, or has no overlay.
+    pub fn helper(&mut self) -> Result<&mut Helper> {
+        let run = self.run.as_mut().context("the guest is off")?;
+        run.helper.as_mut().context("the guest has no helper")
     }
 
     /// The boot partition of each start so far, the present one last.
@@ -251,12 +276,15 @@ impl Vm {
 
     fn launch(&self, boot: &Boot) -> Result<Run> {
         let file = |name: &str| self.folder.path().join(name);
-        let (console, qmp) = (file("console.sock"), file("qmp.sock"));
-        let listeners = [listen(&console)?, listen(&qmp)?];
+        let (console, qmp, helper) = (file("console.sock"), file("qmp.sock"), file("helper.sock"));
+        let mut listeners = vec![listen(&console)?, listen(&qmp)?];
         fs::write(file("kernel"), &boot.kernel.bytes)?;
         let initramfs = self.config.initramfs.as_ref().or(boot.initramfs.as_ref().map(|initramfs| &initramfs.bytes));
         if let Some(bytes) = initramfs {
-            fs::write(file("initramfs"), bytes)?;
+            fs::write(file("initramfs"), overlaid(bytes, self.config.overlay.as_deref()))?;
+        }
+        if self.config.overlay.is_some() {
+            listeners.push(listen(&helper)?);
         }
         let machine = self.config.machine;
         fs::write(file("dtb"), handover(&boot.dtb.bytes, machine, &seed()?)?)?;
@@ -276,18 +304,20 @@ impl Vm {
             cmdline: cmdline.trim(),
             console: &console,
             qmp: &qmp,
+            helper: self.config.overlay.as_ref().map(|_| helper.as_path()),
         };
         let command = machine.arguments(&hardware, &handed);
         let started = Instant::now();
         let mut child = spawn(&command, nics.descriptors().collect())?;
         let connected = listeners.iter().map(|listener| accept(listener, &mut child)).collect::<Result<Vec<_>>>();
         let run = connected.and_then(|streams| {
-            let [console, qmp] = <[UnixStream; 2]>::try_from(streams).map_err(|_| anyhow::anyhow!("two sockets"))?;
-            self.console.attach(console)?;
-            Qmp::new(qmp)
+            let mut streams = streams.into_iter();
+            let mut next = || streams.next().context("a socket for each listener");
+            self.console.attach(next()?)?;
+            Ok((Qmp::new(next()?)?, next().ok().map(Helper::new)))
         });
         match run {
-            Ok(qmp) => Ok(Run { child, qmp, command, started }),
+            Ok((qmp, helper)) => Ok(Run { child, qmp, helper, command, started }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -301,6 +331,15 @@ impl Drop for Vm {
     fn drop(&mut self) {
         self.power_cut();
     }
+}
+
+/// Two archives, one behind the other: the kernel unpacks both, and of two files of one name the later stays (Linux,
+/// `Documentation/driver-api/early-userspace/buffer-format.rst`). Each begins at a multiple of four bytes.
+fn overlaid(initramfs: &[u8], overlay: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = initramfs.to_vec();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(overlay.unwrap_or_default());
+    bytes
 }
 
 /// Starts QEMU with the tap devices' descriptors; it dies with this process.

@@ -8,7 +8,7 @@ mod card;
 mod ext4;
 mod fat;
 mod identity;
-mod initramfs;
+pub mod initramfs;
 mod kernel;
 mod layout;
 mod manifest;

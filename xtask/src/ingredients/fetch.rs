@@ -5,15 +5,15 @@ use super::apt::{Apt, Record};
 use super::cache::Cache;
 use super::sources::Mirror;
 use super::wanted::{self, Wanted};
-use crate::lock::{self, Lock, Locked};
+use crate::lock::{Lock, Locked, Pair};
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
 /// Sees to it that the cache holds every package of the lock.
-pub fn all(cache: &Cache, list: &[Wanted], lock: &Lock, mirror: Option<&str>) -> Result<()> {
-    agree(list, lock)?;
+pub fn all(cache: &Cache, pair: Pair, list: &[Wanted], lock: &Lock, mirror: Option<&str>) -> Result<()> {
+    agree(pair, list, lock)?;
     if missing(cache, lock)?.is_empty() {
         progress::line("Packages: offline: everything from the cache.");
         return Ok(());
@@ -24,11 +24,11 @@ pub fn all(cache: &Cache, list: &[Wanted], lock: &Lock, mirror: Option<&str>) ->
     if missing.is_empty() {
         return Ok(());
     }
-    let apt = target_apt(cache, list, &Mirror::find(mirror)?)?;
+    let apt = target_apt(cache, pair, list, &Mirror::find(mirror)?)?;
     let names: Vec<_> = missing.iter().map(|locked| format!("{} {}", locked.name, locked.version)).collect();
     apt.update()
         .with_context(|| format!("the cache lacks {}, and the mirror gives no package list", names.join(", ")))?;
-    from_mirror(cache, &apt, &missing)
+    from_mirror(cache, pair, &apt, &missing)
 }
 
 fn missing<'a>(cache: &Cache, lock: &'a Lock) -> Result<Vec<&'a Locked>> {
@@ -41,22 +41,23 @@ fn missing<'a>(cache: &Cache, lock: &'a Lock) -> Result<Vec<&'a Locked>> {
     Ok(missing)
 }
 
-/// apt for the target: arm64, whatever the host is.
-pub fn target_apt(cache: &Cache, list: &[Wanted], mirror: &Mirror) -> Result<Apt> {
-    Apt::new(cache.folder("apt-target"), wanted::archives(list, mirror), &["arm64"])
+/// apt for the target: arm64, whatever the host is. Each list has its own, since it may want other archives.
+pub fn target_apt(cache: &Cache, pair: Pair, list: &[Wanted], mirror: &Mirror) -> Result<Apt> {
+    let folder = if pair == crate::lock::CARD { "apt-target" } else { "apt-lab" };
+    Apt::new(cache.folder(folder), wanted::archives(list, mirror), &["arm64"])
 }
 
 /// The lock speaks of the packages of the list, of all and of no others.
-fn agree(list: &[Wanted], lock: &Lock) -> Result<()> {
+fn agree(pair: Pair, list: &[Wanted], lock: &Lock) -> Result<()> {
     let listed: Vec<_> = list.iter().map(|wanted| wanted.name.as_str()).collect();
     let locked: Vec<_> = lock.packages.iter().map(Locked::listed_as).collect();
     if listed != locked {
-        bail!("{} names {locked:?} but image/packages.toml {listed:?}: run `cargo xtask lock`", lock::PATH);
+        bail!("{} names {locked:?} but {} {listed:?}: run `cargo xtask lock`", pair.lock, pair.list);
     }
     Ok(())
 }
 
-fn from_mirror(cache: &Cache, apt: &Apt, missing: &[&Locked]) -> Result<()> {
+fn from_mirror(cache: &Cache, pair: Pair, apt: &Apt, missing: &[&Locked]) -> Result<()> {
     let into = cache.folder("download");
     if into.exists() {
         fs::remove_dir_all(&into).with_context(|| format!("clearing {}", into.display()))?;
@@ -67,21 +68,21 @@ fn from_mirror(cache: &Cache, apt: &Apt, missing: &[&Locked]) -> Result<()> {
         let versions = apt.versions(&locked.name)?;
         match versions.iter().find(|record| record.version == locked.version) {
             Some(record) => {
-                differs(locked, record)?;
+                differs(pair, locked, record)?;
                 listed.push((format!("{}={}", locked.name, locked.version), locked.size));
             }
-            None => unlisted(apt, locked, &versions, &into)?,
+            None => unlisted(pair, apt, locked, &versions, &into)?,
         }
     }
     if !listed.is_empty() {
         apt.download(&listed, &into)?;
     }
-    take(cache, missing, &into)?;
+    take(cache, pair, missing, &into)?;
     fs::remove_dir_all(&into).with_context(|| format!("clearing {}", into.display()))
 }
 
 /// The same version with other content: not ours to decide.
-fn differs(locked: &Locked, record: &Record) -> Result<()> {
+fn differs(pair: Pair, locked: &Locked, record: &Record) -> Result<()> {
     if record.sha256 == locked.sha256 {
         return Ok(());
     }
@@ -92,12 +93,12 @@ fn differs(locked: &Locked, record: &Record) -> Result<()> {
         locked.version,
         record.sha256,
         locked.sha256,
-        lock::PATH
+        pair.lock
     )
 }
 
 /// The index has moved on; the pool may still have the file.
-fn unlisted(apt: &Apt, locked: &Locked, versions: &[Record], into: &Path) -> Result<()> {
+fn unlisted(pair: Pair, apt: &Apt, locked: &Locked, versions: &[Record], into: &Path) -> Result<()> {
     let record = Record {
         name: locked.name.clone(),
         version: locked.version.clone(),
@@ -119,13 +120,13 @@ fn unlisted(apt: &Apt, locked: &Locked, versions: &[Record], into: &Path) -> Res
          present versions into the lock; then build again",
         locked.name,
         locked.version,
-        lock::PATH,
+        pair.lock,
         if now.is_empty() { "no version of it".to_owned() } else { now.join(", ") }
     )
 }
 
 /// Tells the downloaded files apart by the lock's SHA-256, whatever apt called them.
-fn take(cache: &Cache, missing: &[&Locked], into: &Path) -> Result<()> {
+fn take(cache: &Cache, pair: Pair, missing: &[&Locked], into: &Path) -> Result<()> {
     for entry in fs::read_dir(into)? {
         let path = entry?.path();
         let found = super::cache::sha256_of(&path)?;
@@ -140,7 +141,7 @@ fn take(cache: &Cache, missing: &[&Locked], into: &Path) -> Result<()> {
                  lock is old (`cargo xtask lock`)",
                 locked.name,
                 locked.version,
-                lock::PATH,
+                pair.lock,
                 locked.sha256
             );
         }
@@ -161,7 +162,7 @@ mod tests {
             real: None,
             copyright: vec![],
         }];
-        let error = agree(&list, &Lock::default()).unwrap_err().to_string();
+        let error = agree(crate::lock::CARD, &list, &Lock::default()).unwrap_err().to_string();
         assert!(error.contains("cargo xtask lock"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ mod elf;
 mod fetch;
 mod firmware;
 mod kernel;
+pub mod lab;
 mod modinfo;
 mod modules;
 mod sources;
@@ -21,7 +22,7 @@ mod wanted;
 
 pub use apt::Record;
 
-use crate::lock::{Lock, Locked};
+use crate::lock::{CARD, Lock, Locked, Pair};
 use crate::progress;
 use crate::tree::Tree;
 use anyhow::{Context, Result};
@@ -77,11 +78,10 @@ pub struct Package {
 /// Fetches, verifies, unpacks and builds everything. Works offline when the cache holds what the lock names.
 pub fn gather(options: &Options) -> Result<Ingredients> {
     let cache = Cache::open()?;
-    let (list, lock) = (wanted::read()?, Lock::read()?);
-    fetch::all(&cache, &list, &lock, options.mirror.as_deref())?;
+    let (list, lock) = (wanted::read(CARD.list)?, Lock::read(CARD)?);
+    fetch::all(&cache, CARD, &list, &lock, options.mirror.as_deref())?;
 
-    let kernel = lock.packages.iter().find(|locked| locked.name.starts_with("linux-image-"));
-    let kernel = kernel.context("image/packages.lock names no kernel: run `cargo xtask lock`")?;
+    let kernel = kernel_of(&lock)?;
     let release = kernel::release(&kernel.name)?.to_owned();
     let firmware = firmware::List::read(&release)?;
     let unpacked = unpack(&cache, &lock, &firmware)?;
@@ -114,12 +114,17 @@ pub fn gather(options: &Options) -> Result<Ingredients> {
     })
 }
 
+fn kernel_of(lock: &Lock) -> Result<&Locked> {
+    let kernel = lock.packages.iter().find(|locked| locked.name.starts_with("linux-image-"));
+    kernel.context("image/packages.lock names no kernel: run `cargo xtask lock`")
+}
+
 /// The newest packages that the mirror has, for a new lock.
-pub fn newest(options: &Options) -> Result<Lock> {
+pub fn newest(options: &Options, pair: Pair) -> Result<Lock> {
     let cache = Cache::open()?;
     let _guard = cache.lock()?;
-    let list = wanted::read()?;
-    let apt = fetch::target_apt(&cache, &list, &sources::Mirror::find(options.mirror.as_deref())?)?;
+    let list = wanted::read(pair.list)?;
+    let apt = fetch::target_apt(&cache, pair, &list, &sources::Mirror::find(options.mirror.as_deref())?)?;
     apt.update()?;
     let packages = list
         .iter()

@@ -168,6 +168,19 @@ impl<'a> Kernel<'a> {
         Ok(tree)
     }
 
+    /// The named modules and all that they need, in an order in which each finds what it needs; by file name.
+    pub fn in_order(&self, list: &List, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut taken: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let wanted: Vec<String> =
+            names.iter().map(|name| underscored(name)).filter(|name| !self.is_builtin(name)).collect();
+        let order = closure(&wanted, |name| {
+            let (info, data) = self.module(name)?;
+            taken.insert(name.to_owned(), data);
+            self.needs(list, &info)
+        })?;
+        Ok(order.into_iter().filter_map(|node| Some((file_of(&node.name), taken.remove(&node.name)?))).collect())
+    }
+
     fn is_builtin(&self, name: &str) -> bool {
         !self.modules.contains_key(name) && self.builtin.contains(name)
     }

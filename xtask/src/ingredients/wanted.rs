@@ -1,13 +1,11 @@
-//! image/packages.toml: which packages the card is made of.
+//! The lists of packages: image/packages.toml, of which the card is made, and tests/wifi/packages.toml, of which the Wi-Fi
+//! lab's helper is.
 
 use super::apt::{Apt, Archive, Record};
 use super::sources::Mirror;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::fs;
-
-/// The list, relative to the top of the source tree.
-const LIST: &str = "image/packages.toml";
 
 /// One package of the list.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,10 +30,10 @@ struct List {
     package: Vec<Wanted>,
 }
 
-/// Reads the list.
-pub fn read() -> Result<Vec<Wanted>> {
-    let text = fs::read_to_string(LIST).with_context(|| format!("reading {LIST}"))?;
-    Ok(toml::from_str::<List>(&text).with_context(|| format!("understanding {LIST}"))?.package)
+/// Reads a list; the path is relative to the top of the source tree.
+pub fn read(path: &str) -> Result<Vec<Wanted>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    Ok(toml::from_str::<List>(&text).with_context(|| format!("understanding {path}"))?.package)
 }
 
 /// The archives that hold the list's packages.

@@ -2,6 +2,7 @@
 
 mod report;
 mod tools;
+mod wifi_lab;
 
 use crate::{check, image};
 use anyhow::{Result, ensure};
@@ -31,9 +32,11 @@ enum Ring {
     Image,
     /// The image, booted
     Qemu,
+    /// The image, booted beside emulated radios and other people's access points
+    Wifi,
 }
 
-const ALL: [Ring; 6] = [Ring::Check, Ring::Unit, Ring::Fuzz, Ring::Netns, Ring::Image, Ring::Qemu];
+const ALL: [Ring; 7] = [Ring::Check, Ring::Unit, Ring::Fuzz, Ring::Netns, Ring::Image, Ring::Qemu, Ring::Wifi];
 
 /// Builds what a ring runs.
 fn cargo_build(arguments: &[&str]) -> Result<()> {
@@ -45,7 +48,7 @@ fn cargo_build(arguments: &[&str]) -> Result<()> {
 /// Runs the rings and closes with the counts.
 pub fn run(args: Args) -> Result<()> {
     let rings = if args.rings.is_empty() { ALL.to_vec() } else { args.rings };
-    tools::ensure(rings.iter().any(|ring| matches!(ring, Ring::Netns | Ring::Image | Ring::Qemu)))?;
+    tools::ensure(rings.iter().any(|ring| matches!(ring, Ring::Netns | Ring::Image | Ring::Qemu | Ring::Wifi)))?;
     let mut report = Report::new();
     for ring in rings {
         match ring {
@@ -62,6 +65,10 @@ pub fn run(args: Args) -> Result<()> {
                 report.cargo_test("image", &["-p", "tests", "--test", "image"]);
             }
             Ring::Qemu => report.cargo_test("qemu", &["-p", "tests", "--test", "qemu", "--", "--test-threads=1"]),
+            Ring::Wifi => {
+                report.step("wifi helper", wifi_lab::build);
+                report.cargo_test("wifi", &["-p", "tests", "--test", "wifi", "--", "--test-threads=1"]);
+            }
         }
     }
     report.close()

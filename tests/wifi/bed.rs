@@ -1,0 +1,74 @@
+//! What every test stands on: the image with a configuration, a lab, a running guest with its helper.
+
+use anyhow::{Context, Result, ensure};
+use qemu::artifacts::Artifacts;
+use qemu::lab::Lab;
+use qemu::{Card, Machine, Vm, VmConfig};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// From power on to a lease, on a busy host.
+pub const BOOT: Duration = Duration::from_secs(180);
+
+/// Anything that a running guest does.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// The helper with its libraries lies in memory beside the card's own system.
+const MEMORY_MIB: u32 = 384;
+
+/// One guest at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A guest in its lab. The order is that of dropping.
+pub struct Bed {
+    pub vm: Vm,
+    pub lab: Lab,
+    /// Holds the card.
+    _folder: TempDir,
+}
+
+/// Runs one test; its folder is kept if it fails.
+pub fn test(name: &str, config: &str, body: impl FnOnce(&mut Bed) -> Result<()>) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let artifacts = Artifacts::new(name).expect("a folder for what happens");
+    match Bed::new(&artifacts, config).and_then(|mut bed| body(&mut bed)) {
+        Ok(()) => artifacts.passed(),
+        Err(error) => {
+            drop(artifacts);
+            panic!("{error:#}");
+        }
+    }
+}
+
+impl Bed {
+    fn new(artifacts: &Artifacts, config: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("gatepost-test-").tempdir()?;
+        let image = built("GATEPOST_IMAGE", "image/gatepost.img", "cargo xtask image")?;
+        let card = Card::open(image)?.copy_to(&folder.path().join("card.img"))?;
+        card.write_file(1, "gateway.toml", config.as_bytes())?;
+        let lab = Lab::new(artifacts.folder())?;
+        let mut config = VmConfig::new(Machine::Virt, card, lab.nics(), artifacts.file("console.txt"));
+        config.memory_mib = MEMORY_MIB;
+        config.append = "rdinit=/lab/init".into();
+        config.overlay =
+            Some(fs::read(built("GATEPOST_WIFI_HELPER", "wifi-lab/helper.cpio", "cargo xtask test wifi")?)?);
+        Ok(Self { vm: Vm::start(config)?, lab, _folder: folder })
+    }
+
+    /// Runs a shell command on the access points' side of the guest.
+    pub fn air(&mut self, command: &str) -> Result<String> {
+        self.vm.helper()?.ready(BOOT)?;
+        self.vm.helper()?.run(command, SOON).with_context(|| format!("console:\n{}", self.vm.console().tail(25)))
+    }
+}
+
+/// What the build left, or where a variable says it lies. That it is missing is a failure: a test that was not run shows nothing.
+fn built(variable: &str, path: &str, cure: &str) -> Result<PathBuf> {
+    let usual = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).join(path);
+    let path = std::env::var_os(variable).map_or(usual, PathBuf::from);
+    ensure!(path.exists(), "{} is not there; make it with: {cure}", path.display());
+    Ok(path)
+}
