@@ -3,7 +3,10 @@
 
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
-use super::{Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, hosts, rebind, words};
+use super::{
+    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, forward, hosts, rebind, records,
+    words,
+};
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use crate::time::Duration;
@@ -24,7 +27,10 @@ pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
     let within = lan_is_sound.then_some(lan.address);
     let dhcp = check_dhcp(&raw.dhcp, lan.address, within, report);
     let hosts = hosts::check(&raw.hosts, &hostname, within, report);
-    let dns = check_dns(&raw.dns, lan.address, report);
+    let mut dns = check_dns(&raw.dns, lan.address, report);
+    dns.forwards = forward::check(&raw.dns.forwards, &domain, lan.address, report);
+    let around = records::Around { domain: &domain, hostname: &hostname, hosts: &hosts };
+    dns.records = records::check(&raw.dns.records, &raw.hosts, &around, report);
     Config { hostname, domain, uplink, lan, dhcp, dns, hosts }
 }
 
@@ -308,20 +314,27 @@ fn check_lease(text: &Text, report: &mut Report<'_>) -> Option<Duration> {
 }
 
 fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
+    let upstream = check_upstreams(&raw.upstream, "dns.upstream", lan, report);
+    let rebind = rebind::check(&raw.rebind, report);
+    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind, ..Dns::default() }
+}
+
+/// The servers of one list.
+pub(super) fn check_upstreams(
+    entries: &[At<String>],
+    key: &str,
+    lan: Ipv4Net,
+    report: &mut Report<'_>,
+) -> Vec<Upstream> {
     let mut upstream: Vec<Upstream> = Vec::new();
-    for entry in &raw.upstream {
-        let Some(server) = check_upstream(entry, lan, report) else { continue };
+    for entry in entries {
+        let Some(server) = check_upstream(entry, key, lan, report) else { continue };
         if upstream.contains(&server) {
-            report.add(
-                entry.at,
-                "dns.upstream",
-                format!("{} stands in the list twice", entry.value),
-                "keep one of them",
-            );
+            report.add(entry.at, key, format!("{} stands in the list twice", entry.value), "keep one of them");
         } else if upstream.len() == MAX_UPSTREAMS {
             report.add(
                 entry.at,
-                "dns.upstream",
+                key,
                 format!("there are more than {MAX_UPSTREAMS} servers"),
                 "two or three are enough",
             );
@@ -330,11 +343,10 @@ fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
             upstream.push(server);
         }
     }
-    let rebind = rebind::check(&raw.rebind, report);
-    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind }
+    upstream
 }
 
-fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> Option<Upstream> {
+fn check_upstream(entry: &At<String>, key: &str, lan: Ipv4Net, report: &mut Report<'_>) -> Option<Upstream> {
     let example = "write an address such as \"9.9.9.9\"";
     let shown = echo(&entry.value);
     let (what, cure) = if ["tls://", "https://", "quic://"].iter().any(|scheme| entry.value.starts_with(scheme)) {
@@ -358,6 +370,6 @@ fn check_upstream(entry: &At<String>, lan: Ipv4Net, report: &mut Report<'_>) -> 
     } else {
         (format!("{shown} is not the address of a server"), example)
     };
-    report.add(entry.at, "dns.upstream", what, cure);
+    report.add(entry.at, key, what, cure);
     None
 }

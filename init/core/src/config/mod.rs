@@ -25,6 +25,7 @@
 //! | `dns.upstream` | the servers that the uplink's DHCP server names |
 //! | `dns.log_queries` | `false` |
 //! | `dns.rebind_protection`, `dns.rebind_allow` | `true`, none |
+//! | `[[dns.forward]]`, `[[dns.record]]` | none |
 //! | `[[host]]` | none |
 //!
 //! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
@@ -36,11 +37,13 @@ use alloc::vec::Vec;
 
 mod check;
 mod domains;
+mod forward;
 mod hosts;
 mod parse;
 mod problem;
 mod raw;
 mod rebind;
+mod records;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -50,6 +53,7 @@ mod words;
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
+pub use records::{MAX_RECORDS, Record, RecordData, moved};
 pub use upstream::{Forward, Protocol, Upstream};
 
 /// The largest file that is looked at, in bytes. A full configuration of [`MAX_HOSTS`] hosts has about 100 KiB.
@@ -195,6 +199,10 @@ pub struct Dns {
     pub log_queries: bool,
     /// What keeps names of the internet from meaning machines of the house.
     pub rebind: Rebind,
+    /// Domains with servers of their own.
+    pub forwards: Vec<Forward>,
+    /// Records beside the hosts, the hosts' aliases among them.
+    pub records: Vec<Record>,
 }
 
 /// A host with a name and address of its own.

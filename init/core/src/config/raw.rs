@@ -4,7 +4,7 @@
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
 use super::problem::{Report, echo};
-use super::{rebind, syntax};
+use super::{forward, rebind, records, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -75,6 +75,8 @@ pub(super) struct RawDns {
     pub upstream: Vec<At<String>>,
     pub log_queries: Option<bool>,
     pub rebind: rebind::Raw,
+    pub forwards: Vec<forward::Raw>,
+    pub records: Vec<records::Raw>,
 }
 
 /// One `[[host]]`.
@@ -83,18 +85,21 @@ pub(super) struct RawHost {
     pub name: Text,
     pub mac: Text,
     pub address: Text,
+    pub aliases: Vec<At<String>>,
     /// A key is there but unusable: it has been reported, so its absence is not.
     pub broken: bool,
 }
 
 /// The keys of each section; the nameless one is the top of the file.
-pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns"]),
     ("uplink", &["interface", "country", "wifi", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &["pool", "lease"]),
-    ("host", &["name", "mac", "address"]),
-    ("dns", &["upstream", "log_queries", "rebind_protection", "rebind_allow"]),
+    ("host", &["name", "mac", "address", "aliases"]),
+    ("dns", &["upstream", "log_queries", "rebind_protection", "rebind_allow", "forward", "record"]),
+    ("dns.forward", &["domain", "upstream"]),
+    ("dns.record", &["name", "type", "value", "ttl"]),
     ("uplink.wifi", &["ssid", "passphrase"]),
 ];
 
@@ -146,13 +151,20 @@ fn read_dhcp(dhcp: &mut Section<'_, '_, '_>) -> RawDhcp {
 }
 
 fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
-    RawDns { upstream: dns.texts("upstream"), log_queries: dns.switch("log_queries"), rebind: rebind::read(dns) }
+    RawDns {
+        upstream: dns.texts("upstream"),
+        log_queries: dns.switch("log_queries"),
+        rebind: rebind::read(dns),
+        forwards: dns.each("forward", "a line [[dns.forward]] above the keys of each domain", forward::read),
+        records: dns.each("record", "a line [[dns.record]] above the keys of each record", records::read),
+    }
 }
 
 fn read_host(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
     let (name, mac, address) = (host.text("name"), host.text("mac"), host.text("address"));
     let broken = (name.is_none() && host.has("name")) || (address.is_none() && host.has("address"));
-    RawHost { at, name, mac, address, broken }
+    let aliases = host.texts("aliases");
+    RawHost { at, name, mac, address, aliases, broken }
 }
 
 /// One table of the file while it is read.

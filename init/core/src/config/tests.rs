@@ -74,7 +74,7 @@ fn example() -> Config {
                 .map(|server| server.parse::<SocketAddrV4>().unwrap().into())
                 .into(),
             log_queries: true,
-            rebind: Rebind::default(),
+            ..Dns::default()
         },
         hosts: vec![
             Host {

@@ -25,6 +25,8 @@ pub struct Settings {
     pub cache_bytes: usize,
     /// What keeps names of the internet from meaning machines of the house.
     pub rebind: config::Rebind,
+    /// Records beside the hosts.
+    pub records: Vec<config::Record>,
 }
 
 impl Settings {
@@ -45,6 +47,7 @@ impl Settings {
             cache_entries: Self::CACHE_ENTRIES,
             cache_bytes: Self::CACHE_BYTES,
             rebind: config::Rebind::default(),
+            records: Vec::new(),
         }
     }
 }
@@ -235,7 +238,7 @@ pub struct NameRecord {
 pub enum NameRefused {
     /// Not one label of letters, digits, `-` and `_`, or `-` at an end.
     NotALabel,
-    /// The gateway's own name, or `localhost`.
+    /// The gateway's own name, or one that means something else to everybody: `localhost`, `wpad`, `isatap`, `gateway`.
     Reserved,
     /// [`super::MAX_NAMES`] names are in the table.
     Full,

@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::api::{Client, UpstreamKey};
+use super::chain::Chain;
 use super::query::{Asked, Edns, Key};
 use super::reply::Sent;
 use crate::config::Upstream;
@@ -19,12 +20,22 @@ pub(super) struct Waiter {
     question: Box<[u8]>,
     edns: Option<Edns>,
     limit: usize,
+    /// If the client asked for an alias of ours, how that leads to the flight's question.
+    chain: Option<Box<Chain>>,
 }
 
 impl Waiter {
-    pub(super) fn new(client: Client, asked: &Asked<'_>) -> Waiter {
+    pub(super) fn new(client: Client, asked: &Asked<'_>, chain: Option<Box<Chain>>) -> Waiter {
         let Asked { id, flags, question, edns, limit } = *asked;
-        Waiter { client, id, flags, question: question.into(), edns, limit }
+        Waiter { client, id, flags, question: question.into(), edns, limit, chain }
+    }
+
+    /// Writes the answer to the flight's question, `age` seconds old, as this client's answer.
+    pub(super) fn write(&self, answer: &Answer, age: u32, out: &mut Vec<u8>) {
+        match &self.chain {
+            Some(chain) => chain.write(answer, &self.asked(), age, out),
+            None => answer.write(&self.asked(), age, out),
+        }
     }
 
     /// What its answer has to repeat.
@@ -34,7 +45,9 @@ impl Waiter {
 
     /// Whether this is the same query once more (a client that grew impatient).
     pub(super) fn is_repeated_by(&self, client: &Client, asked: &Asked<'_>) -> bool {
-        self.client.transport == client.transport && self.client.peer == client.peer && self.id == asked.id
+        let same_sender = self.client.transport == client.transport && self.client.peer == client.peer;
+        // An alias and its target are two questions of one flight.
+        same_sender && self.id == asked.id && self.question.eq_ignore_ascii_case(asked.question)
     }
 }
 

@@ -7,6 +7,7 @@
 //! and port of its own (RFC 5452 section 9.2). What a bad reply may do is at most to have one more question sent.
 
 use super::api::{Action, Client, Failure, UpstreamKey};
+use super::chain::Chain;
 use super::flight::{Attempt, Flight, Landed, State, Waiter};
 use super::query::{Asked, Key, variant};
 use super::reply::{self, Sent, Verdict};
@@ -78,12 +79,14 @@ impl Forwarder {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Takes a query that neither the local names nor the cache could answer.
+    /// Takes a query that neither the local names nor the cache could answer. `key` is the question for the servers; that of
+    /// the client leads to it by `chain`, if it is another.
     pub(super) fn accept(
         &mut self,
         key: &Key,
         asked: &Asked<'_>,
         client: Client,
+        chain: Option<Box<Chain>>,
         around: &mut Surroundings,
     ) -> Accepted {
         let number = self.by_question.get(key.as_bytes()).copied();
@@ -97,11 +100,11 @@ impl Forwarder {
             return Accepted::No;
         }
         if let Some(flight) = flight {
-            flight.waiters.push(Waiter::new(client, asked));
+            flight.waiters.push(Waiter::new(client, asked, chain));
         } else if self.flights.len() >= MAX_FLIGHTS || around.upstreams.is_empty(key.question()) {
             return Accepted::No;
         } else {
-            self.take_off(key, Waiter::new(client, asked), around);
+            self.take_off(key, Waiter::new(client, asked, chain), around);
         }
         self.waiters += 1;
         self.per_client.insert(client.peer.ip(), of_client + 1);

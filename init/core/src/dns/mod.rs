@@ -22,6 +22,7 @@
 mod answer;
 mod api;
 mod cache;
+mod chain;
 mod data;
 mod flight;
 mod forwarder;
@@ -29,6 +30,7 @@ mod local;
 mod name;
 mod query;
 mod rebind;
+mod records;
 mod reply;
 mod upstreams;
 mod wire;
@@ -45,15 +47,17 @@ pub use api::{
 use crate::config::{Forward, Upstream};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use answer::Answer;
 use cache::Cache;
+use chain::Chain;
 use core::net::SocketAddrV4;
 use flight::{Flight, Landed};
 use forwarder::{Accepted, Forwarder, Surroundings};
-use local::Local;
+use local::{Local, Said};
 use name::Name;
 use query::{Asked, Key, Question, Reading};
 use rebind::Rebind;
@@ -153,6 +157,7 @@ impl Dns {
     /// way round; each list as there. The cache starts anew: the same name may now have another answer.
     pub fn set_forwards(&mut self, forwards: &[Forward]) {
         self.upstreams.set_forwards(forwards, self.settings.lan.address());
+        self.local.set_forwards(forwards);
         self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
     }
 
@@ -210,15 +215,56 @@ impl Dns {
         if let Some(code) = refused(&question) {
             return self.refuse(&client, asked, code, out);
         }
-        if let Some(code) = self.local.respond(&question, asked, out) {
-            return self.answered_locally(&client, asked, code);
+        match self.local.respond(&question, asked, out) {
+            Some(Said::Answer(code)) => return self.answered_locally(&client, asked, code),
+            Some(Said::Leads(chain)) => return self.follow(client, chain, asked, now, entropy, out),
+            None => {}
         }
         if question.qtype == rtype::ANY {
             answer::any_refused(asked, out);
             return self.answered_locally(&client, asked, rcode::NOERROR);
         }
+        self.ask_servers(client, key, asked, None, now, entropy, out)
+    }
+
+    /// An alias of ours leads to a name that servers know.
+    fn follow(
+        &mut self,
+        client: Client,
+        chain: Box<Chain>,
+        asked: &Asked<'_>,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let question = chain.question(asked);
+        let Some(key) = Key::new(&Asked { question: &question, ..*asked }) else {
+            return self.refuse(&client, asked, rcode::FORMERR, out);
+        };
+        if let Some((answer, age)) = self.cache.get(key.for_cache(), now) {
+            let code = answer.rcode;
+            chain.write(answer, asked, age, out);
+            self.stats.queries += 1;
+            self.stats.cache_hits += 1;
+            self.note(&client, asked, How::Cache, code);
+            return Outcome::Answered;
+        }
+        self.ask_servers(client, &key, asked, Some(chain), now, entropy, out)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a query is made of; it passes through here once")]
+    fn ask_servers(
+        &mut self,
+        client: Client,
+        key: &Key,
+        asked: &Asked<'_>,
+        chain: Option<Box<Chain>>,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
         let (accepted, _) = self.with_forwarder(now, entropy, |forwarder, around| {
-            (forwarder.accept(key, asked, client, around), None::<Landed>)
+            (forwarder.accept(key, asked, client, chain, around), None::<Landed>)
         });
         match accepted {
             Accepted::Waiting => {
@@ -334,7 +380,7 @@ impl Dns {
         };
         for waiter in &flight.waiters {
             let mut payload = Vec::new();
-            answer.write(&waiter.asked(), 0, &mut payload);
+            waiter.write(&answer, 0, &mut payload);
             self.actions.push_back(Action::Answer { client: waiter.client, payload });
             self.note(&waiter.client, &waiter.asked(), how, answer.rcode);
             if how == How::Failed {
@@ -347,7 +393,8 @@ impl Dns {
     /// The answer as it may be passed on.
     fn police(&mut self, answer: Answer, question: &[u8]) -> Answer {
         let Some(asked) = Question::read(question) else { return answer };
-        if !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
+        let exempt = self.upstreams.has_own(&asked.name);
+        if exempt || !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
             return answer;
         }
         self.stats.kept_back += 1;

@@ -110,6 +110,11 @@ impl Upstreams {
         own.map_or(&self.general, |(_, servers)| servers)
     }
 
+    /// Whether the name belongs to a domain with servers of its own.
+    pub(super) fn has_own(&self, name: &Name) -> bool {
+        self.forwards.iter().any(|(domain, _)| name.is_within(domain))
+    }
+
     /// Whether nobody can be asked this.
     pub(super) fn is_empty(&self, question: &[u8]) -> bool {
         self.group(question).is_empty()

@@ -60,6 +60,7 @@ pub(super) mod rtype {
     pub(in crate::dns) const HINFO: u16 = 13;
     pub(in crate::dns) const MINFO: u16 = 14;
     pub(in crate::dns) const MX: u16 = 15;
+    pub(in crate::dns) const TXT: u16 = 16;
     pub(in crate::dns) const RP: u16 = 17;
     pub(in crate::dns) const AFSDB: u16 = 18;
     pub(in crate::dns) const RT: u16 = 21;

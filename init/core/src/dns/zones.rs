@@ -97,10 +97,15 @@ impl Reverse {
 
     /// How many octets the name of the local zone has that this name lies in: a private zone, or the LAN itself.
     pub(super) fn zone_depth(&self, lan: Ipv4Net) -> Option<usize> {
+        reverse_zone_depth(&self.octets).or_else(|| self.lan_depth(lan))
+    }
+
+    /// How many octets the name of the LAN's zone has, if this name lies in it.
+    pub(super) fn lan_depth(&self, lan: Ipv4Net) -> Option<usize> {
         // A zone of the LAN ends at an octet: in a /20 there are sixteen of three octets.
         let of_lan = usize::from(lan.prefix().div_ceil(8)).clamp(1, 3);
         let in_lan = self.depth() >= of_lan && self.prefix().is_some_and(|prefix| lan.overlaps(prefix));
-        reverse_zone_depth(&self.octets).or(in_lan.then_some(of_lan))
+        in_lan.then_some(of_lan)
     }
 }
 

@@ -20,7 +20,7 @@ mod tests;
 
 pub use inputs::{Action, ConfigSource, Start};
 
-use crate::config::{Config, Upstream};
+use crate::config::{self, Config, Upstream};
 use crate::dhcp_client;
 use crate::dhcp_server::{self, Cast, DhcpServer};
 use crate::dns::{self, Dns};
@@ -124,6 +124,7 @@ impl Gateway {
         gateway.say_start(now);
         gateway.update_names();
         gateway.update_upstreams();
+        gateway.dns.set_forwards(&gateway.config.dns.forwards);
         gateway
     }
 
@@ -413,5 +414,6 @@ impl Gateway {
 
 fn dns_settings(config: &Config, lan: Ipv4Net) -> dns::Settings {
     let settings = dns::Settings::new(&config.hostname, &config.domain, lan);
-    dns::Settings { log_queries: config.dns.log_queries, rebind: config.dns.rebind.clone(), ..settings }
+    let records = config::moved(&config.dns.records, config.lan.address, lan);
+    dns::Settings { log_queries: config.dns.log_queries, rebind: config.dns.rebind.clone(), records, ..settings }
 }

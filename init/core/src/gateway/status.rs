@@ -1,7 +1,7 @@
 //! What the console and the control socket show: plain text for a person.
 
 use super::{ConfigSource, Gateway};
-use crate::config::Addressing;
+use crate::config::{self, Addressing};
 use crate::dhcp_client::Lost;
 use crate::dhcp_server::{Expiry, Lease, LeaseState, Note};
 use crate::net::{Ipv4Addr, Ipv4Net};
@@ -139,6 +139,9 @@ pub(super) fn names(gateway: &Gateway) -> String {
     let mut text = format!("{:<15} {}.{domain}\n", gateway.lan.address().to_string(), gateway.config.hostname);
     for (name, address) in &gateway.names {
         let _ = writeln!(text, "{:<15} {name}.{domain}", address.to_string());
+    }
+    for record in config::moved(&gateway.config.dns.records, gateway.config.lan.address, gateway.lan) {
+        let _ = writeln!(text, "{:<15} {}", record.data.to_string(), record.name);
     }
     text
 }

@@ -5,11 +5,13 @@ extern crate critical_section as _;
 
 mod flaws;
 mod forwarding;
+mod forwards;
 mod hot_path;
 mod local_names;
 mod manners;
 mod properties;
 mod rebinding;
+mod records;
 mod special_names;
 
 use super::*;
