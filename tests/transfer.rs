@@ -4,20 +4,28 @@
 use anyhow::{Context, Result, bail, ensure};
 use qemu::lab::{Client, uplink};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long the web server may take to take the call.
-const CALL: Duration = Duration::from_secs(30);
+const CALL: Duration = Duration::from_secs(5);
 
 /// A download under way.
 #[derive(Debug)]
 pub struct Transfer {
     bytes: Arc<AtomicU64>,
     thread: JoinHandle<Result<()>>,
+    call: TcpStream,
+}
+
+impl Drop for Transfer {
+    /// Hangs up.
+    fn drop(&mut self) {
+        let _ = self.call.shutdown(Shutdown::Both);
+    }
 }
 
 impl Transfer {
@@ -29,6 +37,7 @@ impl Transfer {
         let mut stream = client.namespace().run(|| Ok(TcpStream::connect_timeout(&(uplink::WEB, 80).into(), CALL)?))?;
         stream.set_read_timeout(Some(patience))?;
         stream.write_all(b"GET /stream HTTP/1.0\r\n\r\n")?;
+        let call = stream.try_clone()?;
         let bytes = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&bytes);
         let thread = thread::spawn(move || {
@@ -42,7 +51,7 @@ impl Transfer {
             }
             bail!("the transfer broke off")
         });
-        Ok(Self { bytes, thread })
+        Ok(Self { bytes, thread, call })
     }
 
     /// Bytes so far.

@@ -23,6 +23,7 @@ pub mod lab;
 pub mod machine;
 pub mod tiny;
 pub mod vm;
+pub mod wifi;
 
 pub use card::Card;
 pub use machine::{Machine, Nics};

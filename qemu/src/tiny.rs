@@ -1,6 +1,7 @@
-//! An initramfs whose only process makes one `reboot(2)` call: the shortest life that a kernel can have.
+//! Programs of a few arm64 instructions, written down here because a guest has no compiler: an initramfs whose only process makes
+//! one `reboot(2)` call, the shortest life that a kernel can have, and a sender of one frame.
 //!
-//! `cargo xtask bench boot` measures against it, and the tests of [`crate::Vm`] use it as a guest that needs no image.
+//! `cargo xtask bench boot` measures against the first, and the tests of [`crate::Vm`] use it as a guest that needs no image.
 
 /// What the process asks of the kernel (linux/reboot.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +47,68 @@ pub fn program(wish: Wish) -> Vec<u8> {
         code.push(0xd280_0000 | (value & 0xffff) << 5 | register); // movz xN, low half
         code.push(0xf2a0_0000 | (value >> 16) << 5 | register); // movk xN, high half, lsl 16
     }
-    code.push(0xd280_0000 | u32::from(SYS_REBOOT) << 5 | 8); // mov x8, number of the call
-    code.push(0xd400_0001); // svc 0
+    code.extend(call(SYS_REBOOT));
     code.push(0x1400_0000); // b . (the call failed)
-    let length = HEADERS + 4 * code.len() as u64;
+    executable(&code, &[])
+}
+
+/// A program that sends one frame `count` times out of an interface, by its number, a hundred times a second.
+#[must_use]
+pub fn sender(interface: u32, frame: &[u8], count: u16) -> Vec<u8> {
+    /// The arm64 numbers of `socket`, `sendto`, `nanosleep` and `exit_group`.
+    const CALLS: [u16; 4] = [198, 206, 101, 94];
+    /// Instructions from the first to the data behind the last.
+    const LENGTH: u32 = 26;
+    /// `struct sockaddr_ll` with padding; `struct timespec`.
+    const ADDRESS: u32 = 24;
+    const PAUSE: u32 = 16;
+    let [socket, sendto, nanosleep, exit] = CALLS;
+    let mut code = Vec::new();
+    code.extend([set(0, 17), set(1, 3), set(2, 0x0300)]); // AF_PACKET, SOCK_RAW, ETH_P_ALL in network order
+    code.extend(call(socket));
+    code.extend([0xaa00_03f4, set(19, count)]); // mov x20, x0
+    let again = code.len() as u32;
+    code.push(0xaa14_03e0); // mov x0, x20
+    code.push(address_of(1, 4 * (LENGTH - code.len() as u32) + ADDRESS + PAUSE));
+    code.extend([set(2, frame.len() as u16), set(3, 0)]);
+    code.push(address_of(4, 4 * (LENGTH - code.len() as u32)));
+    code.push(set(5, 20));
+    code.extend(call(sendto));
+    code.push(address_of(0, 4 * (LENGTH - code.len() as u32) + ADDRESS));
+    code.push(set(1, 0));
+    code.extend(call(nanosleep));
+    code.push(0xf100_0673); // subs x19, x19, #1
+    let back = again.wrapping_sub(code.len() as u32) & 0x7_ffff;
+    code.push(0x5400_0001 | back << 5); // b.ne again
+    code.push(set(0, 0));
+    code.extend(call(exit));
+    code.resize(LENGTH as usize, 0xd503_201f); // nop
+    let mut data = Vec::new();
+    half(&mut data, &[17, 0x0300]); // sll_family, sll_protocol
+    word(&mut data, &[interface, 0, 0, 0, 0]);
+    long(&mut data, &[0, 10_000_000]); // tv_sec, tv_nsec
+    data.extend(frame);
+    executable(&code, &data)
+}
+
+/// movz xN, #value
+fn set(register: u32, value: u16) -> u32 {
+    0xd280_0000 | u32::from(value) << 5 | register
+}
+
+/// adr xN, the place `offset` bytes further on
+fn address_of(register: u32, offset: u32) -> u32 {
+    0x1000_0000 | (offset & 3) << 29 | (offset >> 2) << 5 | register
+}
+
+/// mov x8, number of the call; svc 0
+fn call(number: u16) -> [u32; 2] {
+    [set(8, number), 0xd400_0001]
+}
+
+/// A static program: code and what it reads behind it.
+fn executable(code: &[u32], data: &[u8]) -> Vec<u8> {
+    let length = HEADERS + 4 * code.len() as u64 + data.len() as u64;
     let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     half(&mut elf, &[2, 183]); // ET_EXEC, EM_AARCH64
     word(&mut elf, &[1]);
@@ -58,7 +117,8 @@ pub fn program(wish: Wish) -> Vec<u8> {
     half(&mut elf, &[64, 56, 1, 64, 0, 0]);
     word(&mut elf, &[1, 5]); // PT_LOAD, readable and executable
     long(&mut elf, &[0, BASE, BASE, length, length, 0x1000]);
-    word(&mut elf, &code);
+    word(&mut elf, code);
+    elf.extend(data);
     elf
 }
 
@@ -104,5 +164,17 @@ mod tests {
         let archive = initramfs(Wish::Restart);
         assert!(archive.starts_with(b"070701") && archive.len().is_multiple_of(4));
         assert!(archive.windows(program.len()).any(|window| window == super::program(Wish::Restart)));
+    }
+    #[test]
+    fn the_sender_is_whole() {
+        let frame = [0xa5; 34];
+        let program = sender(7, &frame, 300);
+        assert_eq!(program.len(), 120 + 26 * 4 + 24 + 16 + frame.len());
+        assert!(program.ends_with(&frame));
+        let word = |at: usize| u32::from_le_bytes([program[at], program[at + 1], program[at + 2], program[at + 3]]);
+        // The first `adr` reads the frame, the second the address, from wherever they stand.
+        assert_eq!((word(120 + 8 * 4) >> 5 & 0x7_ffff) * 4 + 120 + 8 * 4, 120 + 26 * 4 + 24 + 16);
+        assert_eq!((word(120 + 11 * 4) >> 5 & 0x7_ffff) * 4 + 120 + 11 * 4, 120 + 26 * 4);
+        assert_eq!(program[120 + 26 * 4..][..8], [17, 0, 0, 3, 7, 0, 0, 0]);
     }
 }

@@ -1,14 +1,15 @@
 //! What every test stands on: the image with a configuration, a lab, a running guest with its helper.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use qemu::artifacts::Artifacts;
-use qemu::lab::Lab;
-use qemu::{Card, Machine, Vm, VmConfig};
+use qemu::lab::{Client, Lab, Lease, Program};
+use qemu::{Card, Machine, Vm, VmConfig, wifi};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
+use tests::transfer::Transfer;
 
 /// From power on to a lease, on a busy host.
 pub const BOOT: Duration = Duration::from_secs(180);
@@ -16,8 +17,8 @@ pub const BOOT: Duration = Duration::from_secs(180);
 /// Anything that a running guest does.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// The helper with its libraries lies in memory beside the card's own system.
-const MEMORY_MIB: u32 = 384;
+/// Bytes that a transfer must move to be one: half a second's worth.
+pub const ENOUGH: u64 = 50_000;
 
 /// One guest at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -51,17 +52,26 @@ impl Bed {
         card.write_file(1, "gateway.toml", config.as_bytes())?;
         let lab = Lab::new(artifacts.folder())?;
         let mut config = VmConfig::new(Machine::Virt, card, lab.nics(), artifacts.file("console.txt"));
-        config.memory_mib = MEMORY_MIB;
-        config.append = "rdinit=/lab/init".into();
+        config.memory_mib = wifi::MEMORY_MIB;
+        config.append = wifi::APPEND.into();
         config.overlay =
             Some(fs::read(built("GATEPOST_WIFI_HELPER", "wifi-lab/helper.cpio", "cargo xtask test wifi")?)?);
         Ok(Self { vm: Vm::start(config)?, lab, _folder: folder })
     }
 
-    /// Runs a shell command on the access points' side of the guest.
-    pub fn air(&mut self, command: &str) -> Result<String> {
-        self.vm.helper()?.ready(BOOT)?;
-        self.vm.helper()?.run(command, SOON).with_context(|| format!("console:\n{}", self.vm.console().tail(25)))
+    /// Plugs a client in and waits for its lease. Its DHCP client runs as long as the third value lives.
+    pub fn leased(&mut self, name: &str) -> Result<(Client, Lease, Program)> {
+        let client = self.lab.client(name)?;
+        let udhcpc = client.start_udhcpc(name)?;
+        let lease = self.vm.until(&format!("a lease for {name}"), BOOT, |_| client.lease());
+        Ok((client, lease?, udhcpc))
+    }
+
+    /// Waits until a transfer that a client begins now crosses the gateway, and gives it.
+    pub fn crosses(&mut self, client: &Client) -> Result<Transfer> {
+        let transfer = self.vm.until("a way to the internet", SOON, |_| Ok(Transfer::start(client, SOON).ok()))?;
+        self.vm.until("a transfer under way", SOON, |_| transfer.moved(ENOUGH))?;
+        Ok(transfer)
     }
 }
 

@@ -12,6 +12,6 @@
 //! tests/wifi/lab are its scripts): it makes the radios, takes all but the first and the uplink's cable into a network namespace
 //! of its own, and becomes the card's `/init`. Several cases share a boot, because booting costs more than any of them.
 
-mod access_point;
 mod bed;
+mod cases;
 mod lab_itself;

@@ -1,6 +1,7 @@
 //! Access points: Debian's hostapd on one of the helper's radios, with its configuration as one would write it.
 
-use crate::bed::{Bed, SOON};
+use super::{SOON, run, write};
+use crate::vm::Vm;
 use anyhow::Result;
 
 /// What a network wants of its stations.
@@ -25,8 +26,11 @@ pub enum Security {
 pub struct Air<'a> {
     /// Its radio: `wlan1`, `wlan2` or `wlan3`.
     pub radio: &'a str,
+    /// The network's name.
     pub ssid: &'a str,
+    /// What it wants of its stations.
     pub security: Security,
+    /// For all but open networks.
     pub passphrase: &'a str,
     /// A channel of 2.4 GHz.
     pub channel: u8,
@@ -36,48 +40,70 @@ pub struct Air<'a> {
 
 impl<'a> Air<'a> {
     /// On channel 1, with nothing special.
+    #[must_use]
     pub fn new(radio: &'a str, ssid: &'a str, security: Security, passphrase: &'a str) -> Self {
         Self { radio, ssid, security, passphrase, channel: 1, more: "" }
     }
 
     /// hostapd.conf.
     fn text(&self) -> String {
-        let (sae, psk) = ("sae_pwe=1\nsae_require_mfp=1", format!("wpa_passphrase={}", self.passphrase));
-        let wpa2 = format!("wpa=2\nrsn_pairwise=CCMP\n{psk}");
+        let wpa2 = format!("wpa=2\nrsn_pairwise=CCMP\nwpa_passphrase={}", self.passphrase);
+        let wpa3 = "wpa_key_mgmt=SAE\nieee80211w=2\nsae_pwe=1";
         let security = match self.security {
             Security::Open => String::new(),
             Security::Wpa2 => format!("{wpa2}\nwpa_key_mgmt=WPA-PSK"),
             Security::Wpa2Mfp => format!("{wpa2}\nwpa_key_mgmt=WPA-PSK-SHA256\nieee80211w=2"),
-            Security::Wpa3 => format!("{wpa2}\nwpa_key_mgmt=SAE\nieee80211w=2\n{sae}"),
-            Security::Wpa3Clogged => {
-                format!("{wpa2}\nwpa_key_mgmt=SAE\nieee80211w=2\n{sae}\nsae_anti_clogging_threshold=0")
-            }
+            Security::Wpa3 => format!("{wpa2}\n{wpa3}"),
+            Security::Wpa3Clogged => format!("{wpa2}\n{wpa3}\nsae_anti_clogging_threshold=0"),
             Security::Transition => {
                 format!("{wpa2}\nwpa_key_mgmt=WPA-PSK SAE\nieee80211w=1\nsae_pwe=2\nsae_require_mfp=1")
             }
         };
         format!(
-            "interface={}\nbridge=br0\ndriver=nl80211\nctrl_interface=/run/hostapd\ncountry_code=US\nssid={}\nhw_mode=g\n\
-             channel={}\n{security}\n{}\n",
+            "interface={}\nbridge=br0\ndriver=nl80211\nctrl_interface=/run/hostapd\nssid={}\nhw_mode=g\nchannel={}\n\
+             {security}\n{}\n",
             self.radio, self.ssid, self.channel, self.more
         )
     }
 
     /// Starts hostapd and waits until the access point is on the air.
-    pub fn start(&self, bed: &mut Bed) -> Result<()> {
+    ///
+    /// # Errors
+    /// It is not within a minute.
+    pub fn start(&self, vm: &mut Vm) -> Result<()> {
         let radio = self.radio;
-        let text = self.text().replace('\\', "\\\\").replace('\'', "'\\''").replace('\n', "\\n");
-        bed.air(&format!("mkdir -p /run/hostapd; printf '%b' '{text}' >/run/{radio}.conf"))?;
-        bed.air(&format!("hostapd -B -t -P /run/{radio}.pid -f /run/{radio}.log /run/{radio}.conf"))?;
-        bed.vm.until(&format!("an access point on {radio}"), SOON, |vm| {
-            let said = vm.helper()?.run(&format!("cat /run/{radio}.log"), SOON)?;
+        run(vm, "mkdir -p /run/hostapd")?;
+        write(vm, &format!("/run/{radio}.conf"), self.text().as_bytes())?;
+        run(vm, &format!("hostapd -B -t -P /run/{radio}.pid -f /run/{radio}.log /run/{radio}.conf"))?;
+        vm.until(&format!("an access point on {radio}"), SOON, |vm| {
+            let said = run(vm, &format!("cat /run/{radio}.log"))?;
             Ok(said.contains("AP-ENABLED").then_some(()))
         })
     }
 
     /// Pulls the access point's plug: no farewell to its stations.
-    pub fn cut(&self, bed: &mut Bed) -> Result<()> {
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn cut(&self, vm: &mut Vm) -> Result<()> {
         let radio = self.radio;
-        bed.air(&format!("kill -9 $(cat /run/{radio}.pid); ip link set {radio} down")).map(drop)
+        // The radio first: what hostapd's death would still send does not get out.
+        run(vm, &format!("ip link set {radio} down; kill -9 $(cat /run/{radio}.pid); rm /run/{radio}.log")).map(drop)
+    }
+
+    /// Says a word to hostapd, as hostapd_cli takes it.
+    ///
+    /// # Errors
+    /// hostapd does not run or does not like it.
+    pub fn tell(&self, vm: &mut Vm, words: &str) -> Result<String> {
+        run(vm, &format!("hostapd_cli -p /run/hostapd -i {} {words}", self.radio))
+    }
+
+    /// How often its log has this text.
+    ///
+    /// # Errors
+    /// The guest is off.
+    pub fn said(&self, vm: &mut Vm, text: &str) -> Result<usize> {
+        Ok(run(vm, &format!("cat /run/{}.log", self.radio))?.matches(text).count())
     }
 }

@@ -1,0 +1,212 @@
+//! The cases, for whatever station holds the gateway's radio: each brings its own access points, goes as far as a transfer of a
+//! LAN client through the gateway, and takes them away again.
+
+use crate::bed::{Bed, ENOUGH, SOON};
+use anyhow::{Context, Result, bail, ensure};
+use qemu::lab::{Client, Program};
+use qemu::wifi::{Air, Forger, Known, Security, run};
+use std::time::Instant;
+
+/// The passphrase of every network.
+const PSK: &str = "correct horse battery";
+
+/// The networks that the station knows.
+pub const NETWORKS: [Known<'static>; 9] = [
+    Known { ssid: "open", passphrase: None, priority: 0, hidden: false },
+    Known { ssid: "wpa2", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "wpa2-mfp", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "wpa3", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "wpa3-clogged", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "transition", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "hidden", passphrase: Some(PSK), priority: 0, hidden: true },
+    Known { ssid: "moving", passphrase: Some(PSK), priority: 0, hidden: false },
+    Known { ssid: "wanted", passphrase: Some(PSK), priority: 9, hidden: false },
+];
+
+/// A gateway with a client on its LAN.
+pub struct Home<'a> {
+    pub bed: &'a mut Bed,
+    alice: Client,
+    _leases: Program,
+}
+
+impl<'a> Home<'a> {
+    pub fn new(bed: &'a mut Bed) -> Result<Self> {
+        // There is no uplink yet: nothing waits for it.
+        let (alice, _, leases) = bed.leased("alice")?;
+        Ok(Self { bed, alice, _leases: leases })
+    }
+
+    /// A transfer over this access point, which must have the gateway's radio among its stations.
+    fn crosses(&mut self, air: &Air<'_>) -> Result<tests::transfer::Transfer> {
+        let transfer = self.bed.crosses(&self.alice)?;
+        let there = stations(self, air)?;
+        ensure!(there.contains(&wlan0(self)?), "the gateway is not at {}, which has:\n{there}", air.radio);
+        Ok(transfer)
+    }
+}
+
+/// One after the other.
+pub fn all(home: &mut Home<'_>) -> Result<()> {
+    for (name, case) in [
+        ("every kind of security", every_security as fn(&mut Home<'_>) -> Result<()>),
+        ("a hidden network", hidden),
+        ("the access point goes and comes back", gone_and_back),
+        ("the channel changes", channel_switch),
+        ("the group key changes", group_rekey),
+        ("forged farewells, protected", forged_farewells_protected),
+        ("forged farewells, unprotected", forged_farewells_unprotected),
+        ("the nearer of two access points goes", nearer_goes),
+    ] {
+        let started = Instant::now();
+        case(home).with_context(|| name.to_owned())?;
+        println!("{name}: {} s", started.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn every_security(home: &mut Home<'_>) -> Result<()> {
+    for (ssid, security) in [
+        ("open", Security::Open),
+        ("wpa2", Security::Wpa2),
+        ("wpa2-mfp", Security::Wpa2Mfp),
+        ("wpa3", Security::Wpa3),
+        ("wpa3-clogged", Security::Wpa3Clogged),
+        ("transition", Security::Transition),
+    ] {
+        let started = Instant::now();
+        let air = Air::new("wlan1", ssid, security, PSK);
+        air.start(&mut home.bed.vm)?;
+        home.crosses(&air).with_context(|| format!("{security:?}"))?;
+        air.cut(&mut home.bed.vm)?;
+        println!("  {security:?}: {} s", started.elapsed().as_secs());
+    }
+    Ok(())
+}
+
+fn hidden(home: &mut Home<'_>) -> Result<()> {
+    let mut air = Air::new("wlan1", "hidden", Security::Wpa2, PSK);
+    air.more = "ignore_broadcast_ssid=1";
+    air.start(&mut home.bed.vm)?;
+    home.crosses(&air)?;
+    air.cut(&mut home.bed.vm)
+}
+
+fn gone_and_back(home: &mut Home<'_>) -> Result<()> {
+    let air = Air::new("wlan1", "wpa2", Security::Wpa2, PSK);
+    air.start(&mut home.bed.vm)?;
+    let transfer = home.crosses(&air)?;
+    air.cut(&mut home.bed.vm)?;
+    silent(home, &transfer)?;
+    let name = home.alice.run("dig", &["+short", "+time=3", "+tries=2", "gatepost"], SOON)?;
+    ensure!(name.trim() == "10.0.0.1", "without an uplink the LAN's names are gone: “{name}”");
+    air.start(&mut home.bed.vm)?;
+    home.crosses(&air)?;
+    air.cut(&mut home.bed.vm)
+}
+
+/// The transfer stands still.
+fn silent(home: &mut Home<'_>, transfer: &tests::transfer::Transfer) -> Result<()> {
+    let mut last = (transfer.bytes(), Instant::now());
+    home.bed.vm.until("the transfer to stand still", SOON, |_| {
+        if transfer.bytes() != last.0 {
+            last = (transfer.bytes(), Instant::now());
+        }
+        Ok((last.1.elapsed().as_secs() >= 2).then_some(()))
+    })
+}
+
+fn channel_switch(home: &mut Home<'_>) -> Result<()> {
+    let air = Air::new("wlan1", "moving", Security::Wpa2, PSK);
+    air.start(&mut home.bed.vm)?;
+    let transfer = home.crosses(&air)?;
+    air.tell(&mut home.bed.vm, "chan_switch 5 2437")?;
+    home.bed.vm.until("another channel", SOON, |vm| Ok((air.said(vm, "AP-CSA-FINISHED")? > 0).then_some(())))?;
+    further(home, &transfer)?;
+    let channel = run(&mut home.bed.vm, "outside iw dev wlan0 link")?;
+    ensure!(channel.contains("freq: 2437"), "the station did not follow:\n{channel}");
+    air.cut(&mut home.bed.vm)
+}
+
+fn group_rekey(home: &mut Home<'_>) -> Result<()> {
+    let mut air = Air::new("wlan1", "wpa2", Security::Wpa2, PSK);
+    air.more = "wpa_group_rekey=10";
+    air.start(&mut home.bed.vm)?;
+    let transfer = home.crosses(&air)?;
+    home.bed.vm.until("two new group keys", SOON, |vm| {
+        transfer.moved(0)?;
+        Ok((air.said(vm, "WPA: group key handshake completed")? >= 2).then_some(()))
+    })?;
+    further(home, &transfer)?;
+    ensure!(air.said(&mut home.bed.vm, "AP-STA-CONNECTED")? == 1, "the station had to join again");
+    air.cut(&mut home.bed.vm)
+}
+
+/// Forged frames in a flood, and what a station with protected management frames makes of them: nothing.
+fn forged_farewells_protected(home: &mut Home<'_>) -> Result<()> {
+    let air = Air::new("wlan1", "wpa3", Security::Wpa3, PSK);
+    air.start(&mut home.bed.vm)?;
+    let transfer = home.crosses(&air)?;
+    forge(home, &air)?;
+    further(home, &transfer)?;
+    ensure!(air.said(&mut home.bed.vm, "AP-STA-CONNECTED")? == 1, "a forged frame ended the connection");
+    air.cut(&mut home.bed.vm)
+}
+
+/// Without protection the frames work, which shows that they are good; afterwards the station is back.
+fn forged_farewells_unprotected(home: &mut Home<'_>) -> Result<()> {
+    let air = Air::new("wlan1", "wpa2", Security::Wpa2, PSK);
+    air.start(&mut home.bed.vm)?;
+    drop(home.crosses(&air)?);
+    forge(home, &air)?;
+    home.bed
+        .vm
+        .until("the station to come back", SOON, |vm| Ok((air.said(vm, "AP-STA-CONNECTED")? > 1).then_some(())))?;
+    home.crosses(&air)?;
+    air.cut(&mut home.bed.vm)
+}
+
+fn forge(home: &mut Home<'_>, air: &Air<'_>) -> Result<()> {
+    let (station, bssid) = (wlan0(home)?, mac_of(home, &format!("ip -o link show {}", air.radio))?);
+    Forger::tune(&mut home.bed.vm, 2412)?.deauthenticate(&mut home.bed.vm, bytes(&station)?, bytes(&bssid)?, 300)
+}
+
+fn nearer_goes(home: &mut Home<'_>) -> Result<()> {
+    let near = Air::new("wlan1", "wpa2", Security::Wpa2, PSK);
+    let far = Air { radio: "wlan2", channel: 6, ..near };
+    near.start(&mut home.bed.vm)?;
+    far.start(&mut home.bed.vm)?;
+    run(&mut home.bed.vm, "iw dev wlan2 set txpower fixed 500")?;
+    home.crosses(&near)?;
+    near.cut(&mut home.bed.vm)?;
+    home.crosses(&far)?;
+    far.cut(&mut home.bed.vm)
+}
+
+/// The transfer goes on.
+fn further(home: &mut Home<'_>, transfer: &tests::transfer::Transfer) -> Result<()> {
+    let so_far = transfer.bytes();
+    home.bed.vm.until("the transfer to go on", SOON, |_| transfer.moved(so_far + ENOUGH))
+}
+
+fn stations(home: &mut Home<'_>, air: &Air<'_>) -> Result<String> {
+    air.tell(&mut home.bed.vm, "list_sta")
+}
+
+fn wlan0(home: &mut Home<'_>) -> Result<String> {
+    mac_of(home, "outside ip -o link show wlan0")
+}
+
+fn mac_of(home: &mut Home<'_>, command: &str) -> Result<String> {
+    let said = run(&mut home.bed.vm, command)?;
+    let mac = said.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+    Ok(mac.with_context(|| format!("no address in “{said}”"))?.to_owned())
+}
+
+fn bytes(mac: &str) -> Result<[u8; 6]> {
+    let bytes: Option<Vec<u8>> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+    match bytes.map(<[u8; 6]>::try_from) {
+        Some(Ok(bytes)) => Ok(bytes),
+        _ => bail!("“{mac}” is no hardware address"),
+    }
+}
