@@ -1,5 +1,6 @@
 //! The rings that need a kernel: network namespaces, QEMU, fuzzing. What they share.
 
+pub mod kernel;
 pub mod mutate;
 pub mod transfer;
 

@@ -12,9 +12,10 @@ use gatepost_core::entropy::SeededEntropy;
 use gatepost_core::frame::{Arp, Datagram};
 use gatepost_core::gateway::{Action, ConfigSource, Gateway, Start};
 use gatepost_core::net::{Ipv4Addr, MacAddr};
-use gatepost_core::plan::{Change, LinkState, PresentLink, Snapshot};
+use gatepost_core::plan::Change;
 use gatepost_core::time::{Duration, Instant, WallTime};
 use std::net::{SocketAddr, SocketAddrV4};
+use tests::kernel::Kernel;
 use tests::mutate::Mutator;
 
 const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -40,7 +41,7 @@ struct Bed {
     gateway: Gateway,
     entropy: SeededEntropy,
     now: Instant,
-    kernel: Snapshot,
+    kernel: Kernel,
     journal: Vec<u8>,
     record: Vec<u8>,
     written: u64,
@@ -53,20 +54,6 @@ struct Bed {
     lan_messages: u64,
     uplink_leases: u64,
     dns_answers: u64,
-}
-
-fn link(name: &str, index: u32) -> PresentLink {
-    let mac = MacAddr([2, 0, 0, 0, 0, index as u8]);
-    PresentLink { name: name.into(), index, mac, carrier: true, mtu: 1500, mtu_max: 9000 }
-}
-
-fn kernel() -> Snapshot {
-    let mut kernel = Snapshot { links: vec![link("lo", 1), link("eth0", 2), link("eth1", 3)], ..Snapshot::default() };
-    for (name, index) in [("lo", 1), ("eth0", 2), ("eth1", 3)] {
-        let state = LinkState { index, up: false, mtu: 1500, addresses: Default::default() };
-        kernel.state.links.insert(name.into(), state);
-    }
-    kernel
 }
 
 fn start(journal: Vec<u8>, uplink_record: Vec<u8>) -> Start {
@@ -89,7 +76,7 @@ impl Bed {
             gateway,
             entropy,
             now,
-            kernel: kernel(),
+            kernel: Kernel::new(),
             journal: vec![],
             record: vec![],
             written: 0,
@@ -108,7 +95,7 @@ impl Bed {
     }
 
     fn look(&mut self) {
-        self.gateway.handle_kernel(self.kernel.clone(), self.now, self.wall(), &mut self.entropy);
+        self.gateway.handle_kernel(self.kernel.0.clone(), self.now, self.wall(), &mut self.entropy);
     }
 
     /// Does what the gateway asks; returns how many messages it sent to somebody.
@@ -183,29 +170,7 @@ impl Bed {
 
     /// The kernel takes the steps, or refuses them.
     fn apply(&mut self, stream: &mut Mutator, changes: Vec<Change>) {
-        let mut failures = Vec::new();
-        for change in changes {
-            if stream.one_in(40) {
-                failures.push(format!("The kernel refuses {change:?}."));
-                continue;
-            }
-            let state = &mut self.kernel.state;
-            match change {
-                Change::InstallFilter(filter) => state.filter = Some(filter),
-                Change::SetSysctl { path, value } => drop(state.sysctls.insert(path, value)),
-                Change::RemoveRoute { destination, .. } => drop(state.routes.remove(&destination)),
-                Change::PutRoute { destination, route, .. } => drop(state.routes.insert(destination, route)),
-                Change::SetForwarding(on) => state.forwarding = on,
-                Change::RemoveAddress { interface, address, .. } => {
-                    state.links.get_mut(&interface).unwrap().addresses.remove(&address);
-                }
-                Change::AddAddress { interface, address, .. } => {
-                    state.links.get_mut(&interface).unwrap().addresses.insert(address);
-                }
-                Change::SetMtu { interface, mtu, .. } => state.links.get_mut(&interface).unwrap().mtu = mtu,
-                Change::SetUp { interface, up, .. } => state.links.get_mut(&interface).unwrap().up = up,
-            }
-        }
+        let failures = self.kernel.apply(changes, |_| stream.one_in(40));
         self.gateway.handle_applied(failures, self.now);
     }
 
@@ -316,20 +281,21 @@ impl Bed {
     }
 
     fn change_cables(&mut self, stream: &mut Mutator) {
+        let kernel = &mut self.kernel.0;
         match stream.below(6) {
             // The USB adapter is pulled, or comes back as another device.
             0 => {
-                self.kernel.links.retain(|link| link.name != "eth1");
-                self.kernel.state.links.remove("eth1");
-                self.kernel.state.routes.clear();
+                kernel.links.retain(|link| link.name != "eth1");
+                kernel.state.links.remove("eth1");
+                kernel.state.routes.clear();
             }
             1..4 => {
-                let old = std::mem::replace(&mut self.kernel, kernel());
-                self.kernel.state.filter = old.state.filter;
-                self.kernel.state.links.extend(old.state.links.into_iter().filter(|(name, _)| name == "eth0"));
+                let old = std::mem::replace(kernel, Kernel::new().0);
+                kernel.state.filter = old.state.filter;
+                kernel.state.links.extend(old.state.links.into_iter().filter(|(name, _)| name == "eth0"));
             }
             _ => {
-                for link in &mut self.kernel.links {
+                for link in &mut kernel.links {
                     link.carrier = !stream.one_in(4);
                 }
             }

@@ -24,7 +24,7 @@ enum Ring {
     Check,
     /// Unit and property tests of every package
     Unit,
-    /// Millions of random and mutated packets into every decoder
+    /// Millions of random and mutated packets into every decoder; a household with everything that can go wrong
     Fuzz,
     /// The gateway on this kernel, in network namespaces, against other people's programs
     Netns,
@@ -54,7 +54,10 @@ pub fn run(args: Args) -> Result<()> {
         match ring {
             Ring::Check => report.step("check", || check::run(check::Args {})),
             Ring::Unit => report.cargo_test("unit", &["--workspace", "--lib", "--bins"]),
-            Ring::Fuzz => report.cargo_test("fuzz", &["--profile", "fuzz", "-p", "tests", "--test", "fuzz"]),
+            Ring::Fuzz => {
+                let tests = ["--profile", "fuzz", "-p", "tests", "--test", "fuzz", "--test", "sim"];
+                report.cargo_test("fuzz", &tests);
+            }
             Ring::Netns => {
                 report.step("gateway build", || cargo_build(&["-p", "init"]));
                 let tests = ["-p", "tests", "--test", "netns", "--test", "netns_ruleset", "--", "--test-threads=1"];

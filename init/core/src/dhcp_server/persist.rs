@@ -64,7 +64,8 @@ impl DhcpServer {
         self.table.forget(address);
         self.table.bind(address, client, name, now, left);
         self.table.add_grace(address, saved.granted, grace);
-        self.table.set_disk(address, OnDisk { sequence, expiry: now + left, grace });
+        // The wall clock may be set before the next restart, which then finds less left than this one.
+        self.table.set_disk(address, OnDisk { sequence, expiry: now + saved.surely_left(now), grace });
         if past {
             self.table.end(address, now);
         }

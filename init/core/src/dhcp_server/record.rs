@@ -65,6 +65,12 @@ impl Saved {
         self.remaining.saturating_sub(now.since(self.boot).min(wall.since(self.wall)))
     }
 
+    /// How much of it any later restart of this machine is sure to find left, whatever the wall clock shows by then:
+    /// no more time can have passed than the boot clock says.
+    pub(super) fn surely_left(&self, now: Instant) -> Duration {
+        self.remaining.saturating_sub(now.since(self.boot))
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.address.octets());
         out.extend_from_slice(&self.boot.as_millis().to_le_bytes());

@@ -332,3 +332,20 @@ fn settings_that_changed_while_off_drop_what_does_not_fit() {
     server.restore(&lab.disk, lab.now, lab.wall);
     assert!(server.leases().all(|lease| lease.address != address));
 }
+
+#[test]
+fn a_clock_set_between_two_restarts_does_not_shorten_what_was_promised() {
+    let mut lab = Lab::new();
+    let address = lab.lease(9);
+    let right = lab.wall;
+    // The first restart finds a clock that went back, and so believes that no time has passed.
+    lab.pass(LEASE / 3);
+    lab.wall = WallTime(right.0 - 1000);
+    lab.restart();
+    assert_eq!(lab.ask(&Packet::new(REQUEST, 9).ciaddr(address)).kind(), ACK);
+    let promised = lab.now + Duration::from_secs(LEASE);
+    // Then the clock is set, and the second one sees that a third of the lease had gone by.
+    lab.wall = WallTime(right.0 + LEASE / 3);
+    lab.restart();
+    assert!(lab.find(address).unwrap().expiry.at() >= Some(promised), "the renewal was written");
+}

@@ -1,0 +1,104 @@
+//! The whole gateway in a simulated household, with virtual time: the invariants of ARCHITECTURE.md are checked after
+//! every step. One seed gives one course of events; a failure prints the seed, and the same seed fails again.
+//!
+//! `GATEPOST_SIM_STEPS` and `GATEPOST_SIM_SEED` choose another course.
+
+#[path = "../fuzz/counting.rs"]
+mod counting;
+mod dice;
+mod disk;
+mod lan_client;
+mod outside;
+mod questions;
+mod world;
+
+use std::io::Write;
+use std::time::Instant;
+use world::{Trouble, World};
+
+/// Steps in the test command, over several seeds.
+const STEPS: u64 = 800_000;
+
+/// Seeds among which the steps are shared out.
+const SEEDS: u64 = 8;
+
+/// Everything goes wrong that can, all the time.
+const ROUGH: Trouble = Trouble {
+    loses: 12,
+    doubles: 12,
+    disk_fails: 60,
+    dies_at_write: 150,
+    power_cut_at_write: 600,
+    kernel_refuses: 60,
+    event_ms: 20_000,
+    question_ms: 2000,
+};
+
+/// A household as it should be: hardly anything goes wrong.
+const CALM: Trouble = Trouble {
+    loses: 200,
+    doubles: 200,
+    disk_fails: 0,
+    dies_at_write: 0,
+    power_cut_at_write: 0,
+    kernel_refuses: 0,
+    event_ms: 600_000,
+    question_ms: 2000,
+};
+
+/// How long the calm household is watched, in milliseconds.
+const DAY: u64 = 24 * 3_600_000;
+
+/// Memory that may be held more at some moment of the day's second half than at any of its first.
+const MAX_GROWTH: usize = 64 * 1024;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Prints past the harness, which swallows what `println!` prints.
+fn report(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Says which seed it was when a step panics.
+struct Confession(u64);
+
+impl Drop for Confession {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            report(&format!("the simulation failed with GATEPOST_SIM_SEED={}", self.0));
+        }
+    }
+}
+
+#[test]
+fn two_hundred_clients_and_everything_that_goes_wrong() {
+    let steps = number("GATEPOST_SIM_STEPS").unwrap_or(STEPS);
+    let seeds = number("GATEPOST_SIM_SEED").map_or((0..SEEDS).collect(), |seed| vec![seed]);
+    let share = steps / seeds.len() as u64;
+    for seed in seeds {
+        let (start, _confession) = (Instant::now(), Confession(seed));
+        let mut world = World::new(seed, ROUGH);
+        (0..share).for_each(|_| world.step());
+        world.check_tally();
+        let (hours, seconds) = (world.real as f64 / 3_600_000.0, start.elapsed().as_secs_f32());
+        report(&format!("seed {seed}: {share} steps, {hours:.1} h, {seconds:.1} s; {:?}", world.tally));
+    }
+}
+
+#[test]
+fn a_day_leaves_nothing_behind() {
+    let (start, _confession) = (Instant::now(), Confession(1));
+    let mut world = World::new(1, CALM);
+    let mut peaks = [0, 0];
+    while world.real < DAY {
+        world.step();
+        let half = &mut peaks[usize::from(world.real >= DAY / 2)];
+        *half = counting::live_bytes().max(*half);
+    }
+    let grown = peaks[1].saturating_sub(peaks[0]);
+    let seconds = start.elapsed().as_secs_f32();
+    report(&format!("a day: {:?}; {} bytes held, grown by {grown}, {seconds:.1} s", world.tally, peaks[1]));
+    assert!(grown <= MAX_GROWTH, "{grown} bytes more in the second half of the day: {peaks:?}");
+}
