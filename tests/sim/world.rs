@@ -446,6 +446,7 @@ impl World {
         match action {
             dns::Action::AskUdp { key, server, payload } => self.ask(key, server, &payload, true),
             dns::Action::AskTcp { key, server, payload } => self.ask(key, server, &payload, false),
+            dns::Action::AskTls { .. } => unreachable!("no server of the configuration speaks TLS"),
             dns::Action::Close { key } => assert!(self.open.remove(&key), "an attempt is closed twice"),
             dns::Action::Answer { client, payload } => {
                 self.questions.answered(&client, &payload, self.real, &self.server);
