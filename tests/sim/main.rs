@@ -3,6 +3,7 @@
 //!
 //! `GATEPOST_SIM_STEPS` and `GATEPOST_SIM_SEED` choose another course.
 
+mod chaos;
 #[path = "../fuzz/counting.rs"]
 mod counting;
 mod dice;
@@ -10,11 +11,13 @@ mod disk;
 mod lan_client;
 mod outside;
 mod questions;
+mod shell;
 mod world;
 
+use chaos::Trouble;
 use std::io::Write;
 use std::time::Instant;
-use world::{Trouble, World};
+use world::World;
 
 /// Steps in the test command, over several seeds.
 const STEPS: u64 = 800_000;
