@@ -4,6 +4,7 @@
 //! also counts how many packets got past the first checks, for a target whose packets are all refused at the door
 //! tests the door alone; it fails when that comes to be.
 
+mod block_lists;
 mod boot;
 mod counting;
 mod dhcp_client;

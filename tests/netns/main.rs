@@ -4,6 +4,7 @@
 //! Needs root; every address lives in namespaces that the test makes and removes.
 
 mod bad_config;
+mod blocking;
 mod changes;
 mod clients;
 mod dns_load;

@@ -192,6 +192,7 @@ impl World {
             .arg("gateway")
             .args(["--config".into(), self.path("run/gateway.toml")])
             .args(["--state".into(), self.path("state")])
+            .args(["--lists".into(), self.path("blocklists")])
             .args(["--control".into(), self.path("run/control.sock")])
             .stdout(Stdio::null())
             .stderr(log)

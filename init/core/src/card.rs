@@ -48,6 +48,13 @@ pub const ERRORS_FILE: &str = "gateway.errors.txt";
 /// Most bytes of [`CONFIG_FILE`] that are read: ten thousand times the usual size, and small enough for RAM.
 pub const CONFIG_FILE_MAX_BYTES: usize = 256 * 1024;
 
+/// Folder on p1 with the user's block lists.
+pub const BLOCK_LISTS_FOLDER: &str = "blocklists";
+/// Empty file beside their copies: there are no more to come.
+pub const BLOCK_LISTS_DONE: &str = ".complete";
+/// Most bytes of all block lists together: their copies lie in memory.
+pub const MAX_BLOCK_BYTES: usize = 32 * 1024 * 1024;
+
 /// Module index, at this path in the initramfs and in the root file system.
 pub const MODULES_INDEX: &str = "/lib/modules/modules.index";
 /// Index of what stage one loads beside its way to the root, in the initramfs.

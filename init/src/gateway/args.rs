@@ -9,24 +9,32 @@ pub struct Args {
     pub config: PathBuf,
     /// The folder where leases and the last good configuration are kept.
     pub state: PathBuf,
+    /// The folder with the user's block lists; may be missing.
+    pub lists: PathBuf,
     /// Where to answer questions.
     pub control: PathBuf,
 }
 
 impl Args {
-    /// Reads `--config`, `--state` and `--control`, each with a path; the defaults are the appliance's.
+    /// Reads `--config`, `--state`, `--lists` and `--control`, each with a path; the defaults are the appliance's.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self {
             config: "/run/gatepost/gateway.toml".into(),
             state: "/config/gateway".into(),
+            lists: "/run/blocklists".into(),
             control: "/run/gatepost/control.sock".into(),
         };
         while let Some(word) = words.next() {
             let place = match word.as_str() {
                 "--config" => &mut args.config,
                 "--state" => &mut args.state,
+                "--lists" => &mut args.lists,
                 "--control" => &mut args.control,
-                _ => return Err(format!("unknown argument {word}: write --config, --state or --control and a path")),
+                _ => {
+                    return Err(format!(
+                        "unknown argument {word}: write --config, --state, --lists or --control and a path"
+                    ));
+                }
             };
             *place = words.next().ok_or_else(|| format!("{word} needs a path"))?.into();
         }

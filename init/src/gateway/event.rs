@@ -1,7 +1,7 @@
 //! What the outside tells the event loop, from the tasks that wait for it.
 
 use super::netlink::Network;
-use gatepost_core::dns::{Failure, UpstreamKey};
+use gatepost_core::dns::{BlockList, Failure, UpstreamKey};
 use std::net::SocketAddrV4;
 use tokio::sync::mpsc;
 
@@ -70,6 +70,13 @@ pub enum Event {
     DiskFailed {
         /// What, where, why.
         message: String,
+    },
+    /// The block lists are read.
+    BlockLists {
+        /// The names in them.
+        list: BlockList,
+        /// What was wrong with them, a sentence each.
+        troubles: Vec<String>,
     },
     /// Somebody asks over the control socket.
     Control {

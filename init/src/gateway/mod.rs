@@ -1,6 +1,7 @@
 //! The gateway process: sockets, netlink and disk around the core. Nothing here decides.
 
 mod args;
+mod block_lists;
 mod bound_udp;
 mod clock;
 mod config_file;
@@ -61,7 +62,7 @@ fn run(args: &Args) -> Result<()> {
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
     let facts = facts::Facts::open(run_folder);
-    for missing in sandbox::enter(&[&args.state, run_folder, user_folder]) {
+    for missing in sandbox::enter(&[&args.state, run_folder, user_folder], &[&args.lists]) {
         say(&format!("This kernel can't confine the gateway fully: {missing}."));
     }
     // PID 1 sets the kernel's host name; only it may.

@@ -12,14 +12,15 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Shuts the door behind us. `writable` are the folders that stay open for reading and writing.
+/// Shuts the door behind us. `writable` are the folders that stay open for reading and writing; those of `readable` that
+/// are there stay open for reading.
 /// Returns what could not be had, in words for the log.
-pub fn enter(writable: &[&Path]) -> Vec<String> {
+pub fn enter(writable: &[&Path], readable: &[&Path]) -> Vec<String> {
     let mut missing = Vec::new();
     if let Err(error) = nix::sys::prctl::set_no_new_privs() {
         missing.push(format!("no_new_privs: {error}"));
     }
-    match confine_files(writable) {
+    match confine_files(writable, readable) {
         Ok(RulesetStatus::FullyEnforced) => {}
         Ok(status) => missing.push(format!("Landlock: {status:?}")),
         Err(error) => missing.push(format!("Landlock: {error}")),
@@ -30,13 +31,17 @@ pub fn enter(writable: &[&Path]) -> Vec<String> {
     missing
 }
 
-fn confine_files(writable: &[&Path]) -> anyhow::Result<RulesetStatus> {
+fn confine_files(writable: &[&Path], readable: &[&Path]) -> anyhow::Result<RulesetStatus> {
     let abi = ABI::V3;
     let folder = AccessFs::from_all(abi) & !make_bitflags!(AccessFs::{Execute | MakeChar | MakeBlock | MakeSym});
     let setting = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
     let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
     for path in writable {
         rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, folder))?;
+    }
+    let reading = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+    for path in readable.iter().filter(|path| path.exists()) {
+        rules = rules.add_rule(PathBeneath::new(PathFd::new(path)?, reading))?;
     }
     // Forwarding, time-outs and source checks are set through files; the kernel asks CAP_NET_ADMIN for each.
     rules = rules.add_rule(PathBeneath::new(PathFd::new("/proc/sys/net")?, setting))?;

@@ -11,7 +11,7 @@ use super::netlink::{Monitor, Network};
 use super::say::say;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
-use super::{UPLINK_RECORD, clock, control};
+use super::{UPLINK_RECORD, block_lists, clock, control};
 use anyhow::{Context, Result, ensure};
 use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
@@ -83,6 +83,12 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         facts,
         events,
     };
+    let lists = shell.gateway.config().dns.block.lists.clone();
+    if !lists.is_empty()
+        && let Err(error) = block_lists::start(args.lists.clone(), lists, shell.events.clone())
+    {
+        say(&format!("The block lists can't be read: {error}."));
+    }
     if let Some(job) = keep {
         shell.disk.put(job);
     }
@@ -195,6 +201,7 @@ impl Shell {
             }
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
+            Event::BlockLists { list, troubles } => self.gateway.handle_block_lists(list, &troubles, now),
             Event::Control { question, answer } => {
                 let mut text = self.gateway.answer(&question, now);
                 if question == "status" {

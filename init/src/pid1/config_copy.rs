@@ -21,6 +21,8 @@ const MAX_ERRORS_BYTES: usize = 64 * 1024;
 pub struct Found {
     /// There is a configuration.
     pub config: bool,
+    /// There is a folder of block lists.
+    pub lists: bool,
     /// The complaints that stand there since an earlier start; `None` for no file.
     pub errors: Option<Vec<u8>>,
 }
@@ -37,7 +39,8 @@ pub fn fetch(disk: &Disk, index: &Index) -> anyhow::Result<Found> {
             std::fs::write(COPY, config)?;
         }
         let errors = absent(files::read_bounded(&folder.join(card::ERRORS_FILE), MAX_ERRORS_BYTES)).unwrap_or(None);
-        Ok(Found { config: config.is_some(), errors })
+        let lists = folder.join(card::BLOCK_LISTS_FOLDER).is_dir();
+        Ok(Found { config: config.is_some(), lists, errors })
     })
 }
 

@@ -7,12 +7,14 @@ use super::loader::{self, Loader};
 use super::machine::End;
 use super::task::Job;
 use super::watchdog::{self, Watchdog};
-use super::{clock, config_copy, counter, root_check};
+use super::{block_lists, clock, config_copy, counter, root_check};
 use gatepost_core::slots::Reason;
 use gatepost_core::time::{Duration, Instant};
 
 /// The root is checked once the gateway has been well for this long: its start comes first.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
+/// The block lists are copied once the gateway has been well for this long.
+const LISTS_AFTER: Duration = Duration::from_secs(1);
 /// Complaints are carried to p1 after this pause, so that several in a row are one write.
 const MIRROR_AFTER: Duration = Duration::from_secs(1);
 /// And never more often than this: the gateway must not be able to wear out the card.
@@ -36,6 +38,8 @@ pub struct Duties {
     replug: bool,
     root: Root,
     confirmed: bool,
+    /// The block lists have to be handed over.
+    lists: bool,
     lost: Option<Instant>,
 }
 
@@ -61,6 +65,7 @@ impl Duties {
             replug: false,
             root: Root::Unchecked,
             confirmed: false,
+            lists: false,
             lost: None,
         }
     }
@@ -68,6 +73,11 @@ impl Duties {
     /// The complaints that stand on p1 since an earlier start.
     pub fn set_complaints(&mut self, complaints: Option<Vec<u8>>) {
         self.complaints = complaints;
+    }
+
+    /// There are block lists on p1.
+    pub fn set_lists(&mut self) {
+        self.lists = true;
     }
 
     /// Hardware has come.
@@ -117,6 +127,7 @@ impl System {
         if self.duties.mirror_due.is_some_and(|due| now >= due) {
             self.mirror(now);
         }
+        self.hand_lists_over(now);
         self.prove(now);
         if self.duties.root == Root::Damaged {
             return Some(End::Restart);
@@ -197,6 +208,10 @@ impl System {
 
     fn mirror(&mut self, now: Instant) {
         let Some(card) = &self.card else { return self.duties.mirror_due = None };
+        if self.tasks.busy(Job::Lists) {
+            // p1 is mounted by one child at a time.
+            return self.duties.mirror_due = Some(now + MIRROR_AFTER);
+        }
         let complaints = config_copy::complaints();
         if complaints == self.duties.complaints {
             self.duties.mirror_due = None;
@@ -214,6 +229,24 @@ impl System {
             self.duties.mirrored = now;
         } else {
             self.duties.mirror_due = Some(now + MIRROR_EVERY);
+        }
+    }
+
+    /// Copies the block lists once the gateway is up, which does without them until then.
+    fn hand_lists_over(&mut self, now: Instant) {
+        let Some(card) = &self.card else { return };
+        // p1 is mounted by one child at a time.
+        let ready = self.supervisor.health().steady(now) >= LISTS_AFTER && !self.tasks.busy(Job::Mirror);
+        if self.duties.lists && ready {
+            let disk = card.disk.clone();
+            self.duties.lists = !self.start_job(Job::Lists, now, move |consoles| {
+                let loader = Loader::read();
+                let done = block_lists::fetch(&disk, &loader.index());
+                if let Err(error) = &done {
+                    consoles.say(&format!("The block lists could not all be handed over: {error:#}."));
+                }
+                u8::from(done.is_err())
+            });
         }
     }
 

@@ -13,6 +13,7 @@
 )]
 
 mod backoff;
+mod block_lists;
 mod clock;
 mod config_copy;
 mod config_partition;

@@ -8,7 +8,7 @@ use super::event_loop::{Card, System};
 use super::loader::Loader;
 use super::machine::{self, End};
 use super::watchdog::Watchdog;
-use super::{clock, config_copy, counter, files, host_name, mounts, query, shutdown, stage_one};
+use super::{block_lists, clock, config_copy, counter, files, host_name, mounts, query, shutdown, stage_one};
 use gatepost_core::card::{self, cmdline::BootWords};
 use gatepost_core::modules::Index;
 
@@ -81,6 +81,12 @@ fn fetch_config(system: &mut System, card: &Card, index: &Index) {
     match config_copy::fetch(&card.disk, index) {
         Ok(found) => {
             system.duties.set_complaints(found.errors);
+            if found.lists {
+                match block_lists::prepare() {
+                    Ok(()) => system.duties.set_lists(),
+                    Err(error) => system.say(&format!("The block lists cannot be handed over: {error}.")),
+                }
+            }
             if !found.config {
                 system
                     .say("The card's first partition has no gateway.toml: the last good one or the defaults are used.");

@@ -4,8 +4,8 @@
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
 use super::{
-    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, forward, hosts, rebind, records,
-    words,
+    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, block, forward, hosts, rebind,
+    records, words,
 };
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
@@ -316,7 +316,8 @@ fn check_lease(text: &Text, report: &mut Report<'_>) -> Option<Duration> {
 fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
     let upstream = check_upstreams(&raw.upstream, "dns.upstream", lan, report);
     let rebind = rebind::check(&raw.rebind, report);
-    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind, ..Dns::default() }
+    let block = block::check(&raw.block, report);
+    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind, block, ..Dns::default() }
 }
 
 /// The servers of one list.

@@ -25,6 +25,7 @@
 //! | `dns.upstream` | the servers that the uplink's DHCP server names |
 //! | `dns.log_queries` | `false` |
 //! | `dns.rebind_protection`, `dns.rebind_allow` | `true`, none |
+//! | `dns.block`, `dns.block_allow`, `dns.block_answer` | none, none, `"nxdomain"` |
 //! | `[[dns.forward]]`, `[[dns.record]]` | none |
 //! | `[[host]]` | none |
 //!
@@ -35,6 +36,7 @@ use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+mod block;
 mod check;
 mod domains;
 mod forward;
@@ -50,6 +52,7 @@ mod tests;
 mod upstream;
 mod words;
 
+pub use block::{Block, BlockAnswer, MAX_LISTS};
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
@@ -199,6 +202,8 @@ pub struct Dns {
     pub log_queries: bool,
     /// What keeps names of the internet from meaning machines of the house.
     pub rebind: Rebind,
+    /// Names that nobody in the house wants.
+    pub block: Block,
     /// Domains with servers of their own.
     pub forwards: Vec<Forward>,
     /// Records beside the hosts, the hosts' aliases among them.

@@ -4,7 +4,7 @@
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
 use super::problem::{Report, echo};
-use super::{forward, rebind, records, syntax};
+use super::{block, forward, rebind, records, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -75,6 +75,7 @@ pub(super) struct RawDns {
     pub upstream: Vec<At<String>>,
     pub log_queries: Option<bool>,
     pub rebind: rebind::Raw,
+    pub block: block::Raw,
     pub forwards: Vec<forward::Raw>,
     pub records: Vec<records::Raw>,
 }
@@ -97,7 +98,20 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &["pool", "lease"]),
     ("host", &["name", "mac", "address", "aliases"]),
-    ("dns", &["upstream", "log_queries", "rebind_protection", "rebind_allow", "forward", "record"]),
+    (
+        "dns",
+        &[
+            "upstream",
+            "log_queries",
+            "rebind_protection",
+            "rebind_allow",
+            "block",
+            "block_allow",
+            "block_answer",
+            "forward",
+            "record",
+        ],
+    ),
     ("dns.forward", &["domain", "upstream"]),
     ("dns.record", &["name", "type", "value", "ttl"]),
     ("uplink.wifi", &["ssid", "passphrase"]),
@@ -155,6 +169,7 @@ fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
         upstream: dns.texts("upstream"),
         log_queries: dns.switch("log_queries"),
         rebind: rebind::read(dns),
+        block: block::read(dns),
         forwards: dns.each("forward", "a line [[dns.forward]] above the keys of each domain", forward::read),
         records: dns.each("record", "a line [[dns.record]] above the keys of each record", records::read),
     }

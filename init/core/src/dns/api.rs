@@ -25,6 +25,8 @@ pub struct Settings {
     pub cache_bytes: usize,
     /// What keeps names of the internet from meaning machines of the house.
     pub rebind: config::Rebind,
+    /// Names that nobody in the house wants.
+    pub block: config::Block,
     /// Records beside the hosts.
     pub records: Vec<config::Record>,
 }
@@ -47,6 +49,7 @@ impl Settings {
             cache_entries: Self::CACHE_ENTRIES,
             cache_bytes: Self::CACHE_BYTES,
             rebind: config::Rebind::default(),
+            block: config::Block::default(),
             records: Vec::new(),
         }
     }
@@ -174,6 +177,8 @@ pub enum How {
     Local,
     /// An earlier answer.
     Cache,
+    /// The name is on a block list.
+    Blocked,
     /// This server, just now.
     Upstream(SocketAddrV4),
     /// Nobody gave one, or the query was refused.
@@ -211,6 +216,7 @@ impl fmt::Display for Note {
         match self.how {
             How::Local => f.write_str(": answered from the local names")?,
             How::Cache => f.write_str(": answered from the cache")?,
+            How::Blocked => f.write_str(": blocked by a list")?,
             How::Upstream(server) => write!(f, ": answered by {}", server.ip())?,
             How::Failed => f.write_str(": no answer could be given")?,
         }
@@ -257,10 +263,14 @@ pub struct Stats {
     pub asked_upstream: u64,
     /// Answers that were only SERVFAIL or another error because no server gave a better one.
     pub failed: u64,
+    /// Queries for names on a block list.
+    pub blocked: u64,
     /// Answers that were kept back because they point into the house.
     pub kept_back: u64,
     /// Replies that did not match what was asked, or were malformed.
     pub ignored_replies: u64,
+    /// Names on the block lists.
+    pub block_names: usize,
     /// Answers in the cache.
     pub cache_entries: usize,
     /// Octets they take.

@@ -21,6 +21,8 @@
 
 mod answer;
 mod api;
+mod block;
+mod block_list;
 mod cache;
 mod chain;
 mod data;
@@ -43,6 +45,7 @@ mod tests;
 pub use api::{
     Action, Client, Failure, How, NameRecord, NameRefused, Note, Outcome, Settings, Stats, Transport, UpstreamKey,
 };
+pub use block_list::{BlockCounts, BlockList, BlockListBuilder, MAX_BLOCKED};
 
 use crate::config::{Forward, Upstream};
 use crate::entropy::Entropy;
@@ -52,6 +55,7 @@ use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use answer::Answer;
+use block::Block;
 use cache::Cache;
 use chain::Chain;
 use core::net::SocketAddrV4;
@@ -89,6 +93,7 @@ pub struct Dns {
     cache: Cache,
     local: Local,
     rebind: Rebind,
+    block: Block,
     /// The name whose answer was kept back last.
     kept_back: Option<Name>,
     upstreams: Upstreams,
@@ -104,6 +109,7 @@ impl Dns {
             cache: Cache::new(settings.cache_entries, settings.cache_bytes, entropy),
             local: Local::new(&settings),
             rebind: Rebind::new(&settings.rebind, settings.lan),
+            block: Block::new(&settings.block),
             kept_back: None,
             upstreams: Upstreams::default(),
             forwarder: Forwarder::default(),
@@ -117,6 +123,7 @@ impl Dns {
     pub fn set_settings(&mut self, settings: Settings) {
         self.local.configure(&settings);
         self.rebind = Rebind::new(&settings.rebind, settings.lan);
+        self.block.configure(&settings.block);
         self.cache.reset(settings.cache_entries, settings.cache_bytes);
         self.upstreams.leave_out(settings.lan.address());
         self.settings = settings;
@@ -158,6 +165,12 @@ impl Dns {
     pub fn set_forwards(&mut self, forwards: &[Forward]) {
         self.upstreams.set_forwards(forwards, self.settings.lan.address());
         self.local.set_forwards(forwards);
+        self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
+    }
+
+    /// Takes the names that nobody wants, in the place of earlier ones. The cache starts anew: some may be in it.
+    pub fn set_block_list(&mut self, list: BlockList) {
+        self.block.set_list(list);
         self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
     }
 
@@ -220,11 +233,31 @@ impl Dns {
             Some(Said::Leads(chain)) => return self.follow(client, chain, asked, now, entropy, out),
             None => {}
         }
+        if let Some(outcome) = self.try_block(&client, &question.name, &question, asked, out) {
+            return outcome;
+        }
         if question.qtype == rtype::ANY {
             answer::any_refused(asked, out);
             return self.answered_locally(&client, asked, rcode::NOERROR);
         }
         self.ask_servers(client, key, asked, None, now, entropy, out)
+    }
+
+    /// If `name`, which the question comes to, is on a list, the answer says so.
+    fn try_block(
+        &mut self,
+        client: &Client,
+        name: &Name,
+        question: &Question,
+        asked: &Asked<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Outcome> {
+        let domain = self.block.domain_of(name).filter(|_| !self.upstreams.has_own(name))?;
+        let code = self.block.respond(&domain, &self.local.own_name(), question, asked, out);
+        self.stats.queries += 1;
+        self.stats.blocked += 1;
+        self.note(client, asked, How::Blocked, code);
+        Some(Outcome::Answered)
     }
 
     /// An alias of ours leads to a name that servers know.
@@ -241,6 +274,11 @@ impl Dns {
         let Some(key) = Key::new(&Asked { question: &question, ..*asked }) else {
             return self.refuse(&client, asked, rcode::FORMERR, out);
         };
+        if let Some(target) = Question::read(asked.question)
+            && let Some(outcome) = self.try_block(&client, &chain.target, &target, asked, out)
+        {
+            return outcome;
+        }
         if let Some((answer, age)) = self.cache.get(key.for_cache(), now) {
             let code = answer.rcode;
             chain.write(answer, asked, age, out);
@@ -351,7 +389,13 @@ impl Dns {
     /// What was done so far, and what is held.
     pub fn stats(&self) -> Stats {
         let (cache_entries, cache_bytes) = (self.cache.len(), self.cache.bytes());
-        Stats { cache_entries, cache_bytes, in_flight: self.forwarder.len(), ..self.stats }
+        Stats {
+            cache_entries,
+            cache_bytes,
+            in_flight: self.forwarder.len(),
+            block_names: self.block.len(),
+            ..self.stats
+        }
     }
 
     fn with_forwarder<T>(
@@ -393,8 +437,16 @@ impl Dns {
     /// The answer as it may be passed on.
     fn police(&mut self, answer: Answer, question: &[u8]) -> Answer {
         let Some(asked) = Question::read(question) else { return answer };
-        let exempt = self.upstreams.has_own(&asked.name);
-        if exempt || !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
+        if self.upstreams.has_own(&asked.name) {
+            return answer;
+        }
+        // The lists may have come while the question was in flight.
+        if self.block.domain_of(&asked.name).is_some() || self.block.is_behind(&asked, &answer) {
+            self.stats.blocked += 1;
+            let blocked = Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL);
+            return Answer { rcode: rcode::NXDOMAIN, ..blocked };
+        }
+        if !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
             return answer;
         }
         self.stats.kept_back += 1;

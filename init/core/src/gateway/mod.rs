@@ -66,6 +66,8 @@ pub struct Gateway {
     disk_trouble: Option<String>,
     disk_retry: Backoff,
     serve_trouble: Option<String>,
+    /// What is wrong with the block lists.
+    list_troubles: Vec<String>,
     serve_retry: Backoff,
     /// The leases as they stand on the disk, until the kernel has told on which network they were given out.
     journal: Option<Vec<u8>>,
@@ -106,6 +108,7 @@ impl Gateway {
             disk_trouble: None,
             disk_retry: DISK_RETRY,
             serve_trouble: None,
+            list_troubles: Vec::new(),
             serve_retry: network::RETRY,
             journal: Some(start.journal),
             server,
@@ -210,6 +213,17 @@ impl Gateway {
         entropy: &mut dyn Entropy,
     ) {
         self.dns.handle_upstream_failed(key, failure, now, entropy);
+        self.drive(now);
+    }
+
+    /// The block lists are read; what was wrong with them is said.
+    pub fn handle_block_lists(&mut self, list: dns::BlockList, troubles: &[String], now: Instant) {
+        for trouble in troubles {
+            self.say(now, trouble);
+        }
+        self.say(now, &format!("{} names are blocked.", list.len()));
+        self.dns.set_block_list(list);
+        self.list_troubles = troubles.to_vec();
         self.drive(now);
     }
 
@@ -408,12 +422,19 @@ impl Gateway {
     fn troubles(&self) -> impl Iterator<Item = String> {
         let conflict = self.conflict.map(|conflict| conflict.to_string());
         let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone()];
-        self.refused.clone().into_iter().chain(others.into_iter().flatten())
+        let refused = self.refused.iter().chain(&self.list_troubles).cloned();
+        refused.chain(others.into_iter().flatten())
     }
 }
 
 fn dns_settings(config: &Config, lan: Ipv4Net) -> dns::Settings {
     let settings = dns::Settings::new(&config.hostname, &config.domain, lan);
     let records = config::moved(&config.dns.records, config.lan.address, lan);
-    dns::Settings { log_queries: config.dns.log_queries, rebind: config.dns.rebind.clone(), records, ..settings }
+    dns::Settings {
+        log_queries: config.dns.log_queries,
+        rebind: config.dns.rebind.clone(),
+        records,
+        block: config.dns.block.clone(),
+        ..settings
+    }
 }

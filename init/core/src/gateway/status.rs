@@ -19,8 +19,12 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
     let _ = writeln!(text, "LAN      {}", lan(gateway));
     let _ = writeln!(text, "uplink   {}", uplink(gateway, now));
     let _ = writeln!(text, "DNS      {}", dns(gateway));
+    let stats = gateway.dns.stats();
+    if !gateway.config.dns.block.lists.is_empty() {
+        let _ = writeln!(text, "         {} names are blocked; {} queries for them", stats.block_names, stats.blocked);
+    }
     if let Some(name) = gateway.dns.kept_back() {
-        let times = gateway.dns.stats().kept_back;
+        let times = stats.kept_back;
         let _ =
             writeln!(text, "         {times} answers with private addresses were kept back, the last one for {name};");
         let _ = writeln!(text, "         if that is a machine of yours, put its domain into dns.rebind_allow");

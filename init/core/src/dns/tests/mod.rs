@@ -3,6 +3,7 @@
 // Linked for hickory-proto, which has no std here.
 extern crate critical_section as _;
 
+mod blocking;
 mod flaws;
 mod forwarding;
 mod forwards;
