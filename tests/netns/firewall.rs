@@ -70,7 +70,7 @@ fn rules_are_there_before_forwarding_and_only_our_table_is_touched() {
     world.write_config(CONFIG.as_bytes());
     world.start_gateway();
     world.wait_for_uplink();
-    let rules = || world.gate.output("nft", &["--stateless", "list", "ruleset"]).unwrap();
+    let rules = || world.gate.output("nft", &["--stateless", "--terse", "list", "ruleset"]).unwrap();
     world.wait_for("our table", |_| rules().contains("table inet gatepost").then_some(()));
     let forward = |world: &World| world.gate.output("cat", &["/proc/sys/net/ipv4/ip_forward"]).unwrap();
     world.wait_for("forwarding", |world| (forward(world).trim() == "1").then_some(()));
@@ -80,7 +80,7 @@ fn rules_are_there_before_forwarding_and_only_our_table_is_touched() {
     world.start_gateway();
     world.wait_for("the gateway", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
     assert_eq!(
-        world.gate.output("nft", &["--stateless", "list", "ruleset"]).unwrap(),
+        world.gate.output("nft", &["--stateless", "--terse", "list", "ruleset"]).unwrap(),
         first,
         "applied twice, the same"
     );

@@ -33,12 +33,12 @@ fn a_killed_gateway_loses_nothing_and_changes_nothing_on_the_wire() {
     world.wait_for("the same state", |world| (kernel_state(world) == before).then_some(()));
 }
 
-/// Addresses, routes and rules, without counters and remaining lifetimes.
+/// Addresses, routes and rules, without counters, remaining lifetimes and what sets gathered.
 fn kernel_state(world: &World) -> String {
     let addresses = world.gate.output("ip", &["-4", "-o", "addr"]).unwrap();
     let addresses: Vec<_> = addresses.lines().map(|line| line.split("valid_lft").next().unwrap_or_default()).collect();
     let routes = world.gate.output("ip", &["-4", "route"]).unwrap();
-    let rules = world.gate.output("nft", &["--stateless", "list", "ruleset"]).unwrap();
+    let rules = world.gate.output("nft", &["--stateless", "--terse", "list", "ruleset"]).unwrap();
     format!("{}\n{routes}\n{rules}", addresses.join("\n"))
 }
 

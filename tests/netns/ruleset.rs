@@ -1,16 +1,24 @@
 //! The packet filter on the host's kernel: our bytes go in, nft(8) says what the kernel understood, and packets show
 //! what it does with it. Each test has network namespaces of its own; needs root, `ip` and `nft`.
 
+#[path = "ruleset/inbound.rs"]
+mod inbound;
+#[path = "ruleset/ipv6.rs"]
+mod ipv6;
 #[path = "ruleset/lab.rs"]
 mod lab;
+#[path = "ruleset/limits.rs"]
+mod limits;
 
 use gatepost_core::ruleset::{Inputs, build, encode};
+use inbound::opened;
 use lab::{Lab, Namespace, apply, nft, root};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 const GOLDEN: &str = include_str!("../golden/ruleset.nft");
+const OPEN_GOLDEN: &str = include_str!("../golden/ruleset_open.nft");
 
 /// The gateway, as the uplink sees it.
 const UPLINK_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 51);
@@ -21,8 +29,19 @@ const SILENCE: Duration = Duration::from_millis(300);
 const DEADLINE: Duration = Duration::from_secs(5);
 
 fn inputs() -> Inputs<'static> {
-    let lan = "10.0.0.1/24".parse().unwrap();
-    Inputs { lan_interface: "eth0", lan, uplink_interface: Some("eth1"), flowtable: false }
+    Inputs {
+        lan_interface: "eth0",
+        lan: "10.0.0.1/24".parse().unwrap(),
+        uplink_interface: Some("eth1"),
+        flowtable: false,
+        near: &[],
+        far_private: false,
+        connections_per_host: 8192,
+        lan_udp: &[],
+        allows: &[],
+        forwards: &[],
+        blocks: &[],
+    }
 }
 
 fn install(namespace: &Namespace, inputs: Inputs<'static>) -> Result<(), (String, i32)> {
@@ -41,10 +60,14 @@ fn the_kernel_understood_the_golden() {
     let gateway = Namespace::new();
     install(&gateway, inputs()).unwrap();
     assert_eq!(listing(&gateway), GOLDEN);
+    install(&gateway, opened()).unwrap();
+    assert_eq!(listing(&gateway), OPEN_GOLDEN);
     // A stranger reads the golden and comes to the same.
-    let stranger = Namespace::new();
-    stranger.run(|| nft(concat!("-f ", env!("CARGO_MANIFEST_DIR"), "/golden/ruleset.nft")));
-    assert_eq!(listing(&stranger), GOLDEN);
+    for (file, golden) in [("ruleset", GOLDEN), ("ruleset_open", OPEN_GOLDEN)] {
+        let stranger = Namespace::new();
+        stranger.run(|| nft(&format!("-f {}/golden/{file}.nft", env!("CARGO_MANIFEST_DIR"))));
+        assert_eq!(listing(&stranger), golden);
+    }
 }
 
 #[test]
@@ -160,14 +183,15 @@ fn sources_that_cannot_be_true_are_dropped() {
     liar.send_to(b"x", "203.0.113.1:9").unwrap();
     assert_eq!(arrives_not(&outside), None);
     assert_eq!(lab.counter("spoofed"), 1);
-    // From the uplink: port 68 is open for a DHCP server, so the source alone decides.
+    // From the uplink: port 68 is open for a DHCP server, so the source alone decides. The last one's way back leads
+    // into the LAN, by a route (BCP 84).
     let client = lab.gateway.run(|| bound("0.0.0.0:68"));
-    for (count, source) in ["10.0.0.77", "127.0.0.5", "240.0.0.9", "0.1.2.3"].into_iter().enumerate() {
+    for (count, source) in ["10.0.0.77", "127.0.0.5", "240.0.0.9", "0.1.2.3", "10.99.0.5"].into_iter().enumerate() {
         lab.uplink.run(|| lab::send_raw(source.parse().unwrap(), UPLINK_ADDRESS, 67, 68));
         wait_for(|| lab.counter("spoofed") == 2 + count as u64);
     }
     lab.uplink.run(|| lab::send_raw(UPLINK_ADDRESS, UPLINK_ADDRESS, 67, 68));
-    wait_for(|| lab.counter("spoofed") == 6);
+    wait_for(|| lab.counter("spoofed") == 7);
     assert_eq!(arrives_not(&client), None);
     let honest = lab.uplink.run(|| bound("192.168.0.1:67"));
     honest.send_to(b"x", "192.168.0.51:68").unwrap();
@@ -206,6 +230,30 @@ fn no_port_answers_on_the_uplink() {
     let asking = lab.lan.run(|| bound("10.0.0.2:0"));
     asking.send_to(b"?", "10.0.0.1:53").unwrap();
     assert!(arrives(&names).is_some());
+    asking.connect("10.0.0.1:9").unwrap();
+    asking.send(b"?").unwrap();
+    assert_eq!(asking.recv(&mut [0; 9]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert!(lab.counter("lan_refused") >= 2);
+}
+
+/// What conntrack can't make sense of passes translation by and would leave with a LAN address.
+#[test]
+fn nothing_leaves_untranslated() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(inputs());
+    let capture = lab.uplink.run(lab::capture);
+    // A reset without a connection: conntrack calls it invalid.
+    let reset = || lab::tcp_segment(([10, 0, 0, 2].into(), 4000), ([203, 0, 113, 1].into(), 80), lab::RST);
+    lab.lan.run(reset).unwrap();
+    wait_for(|| lab.counter("invalid") == 1);
+    // The gateway's own, as its kernel sends one to whoever talked to its LAN address.
+    let own = || lab::tcp_segment(([10, 0, 0, 1].into(), 4000), ([203, 0, 113, 1].into(), 80), lab::RST);
+    assert_eq!(lab.gateway.run(own), Err(nix::errno::Errno::EPERM));
+    assert_eq!(lab.counter("leaks"), 1);
+    let sources = lab::sources(&capture, lab.uplink_mac);
+    assert!(sources.iter().all(|source| *source == UPLINK_ADDRESS), "{sources:?}");
 }
 
 /// An uplink that carries 1400 bytes: neither end may send larger segments than 1360, though both links have 1500.

@@ -207,3 +207,50 @@ pub fn scan(host: Ipv4Addr, ports: RangeInclusive<u16>, wait: Duration) -> Vec<(
 pub fn segment_size(stream: &TcpStream) -> u32 {
     getsockopt(stream, sockopt::TcpMaxSeg).unwrap()
 }
+
+/// TCP's flag for a reset.
+pub const RST: u8 = 0x04;
+
+/// Sends a TCP segment without data.
+pub fn tcp_segment(source: (Ipv4Addr, u16), destination: (Ipv4Addr, u16), flags: u8) -> nix::Result<()> {
+    let mut segment = [source.1.to_be_bytes(), destination.1.to_be_bytes()].concat();
+    segment.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0, 9, 0, 0, 0, 0]);
+    let length = segment.len() as u16;
+    let pseudo = [&source.0.octets()[..], &destination.0.octets(), &[0, 6], &length.to_be_bytes(), &segment].concat();
+    segment[16..18].copy_from_slice(&checksum(&pseudo).to_be_bytes());
+    let mut packet = vec![0x45, 0, 0, 20 + length as u8, 0, 0, 0, 0, 64, 6, 0, 0];
+    packet.extend([source.0.octets(), destination.0.octets()].concat());
+    packet.extend(segment);
+    let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Raw).unwrap();
+    sendto(raw.as_raw_fd(), &packet, &SockaddrIn::from(SocketAddrV4::new(destination.0, 0)), MsgFlags::empty())
+        .map(drop)
+}
+
+/// Sends so many echo requests at once; returns how many answers came within `wait`.
+pub fn echo(host: Ipv4Addr, count: u16, wait: Duration) -> u16 {
+    let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp).unwrap();
+    for number in 0..count {
+        let mut message = [&[8, 0, 0, 0, 0, 7][..], &number.to_be_bytes()].concat();
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        sendto(raw.as_raw_fd(), &message, &SockaddrIn::from(SocketAddrV4::new(host, 0)), MsgFlags::empty()).unwrap();
+    }
+    let until = std::time::Instant::now() + wait;
+    let mut answers = 0;
+    loop {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        let mut ready = [PollFd::new(raw.as_fd(), PollFlags::POLLIN)];
+        let Ok(1..) = poll(&mut ready, PollTimeout::try_from(left).unwrap()) else { return answers };
+        let mut packet = [0; 128];
+        let length = recv(raw.as_raw_fd(), &mut packet, MsgFlags::empty()).unwrap();
+        answers += u16::from(length >= 28 && packet[20] == 0);
+    }
+}
+
+/// RFC 1071.
+fn checksum(bytes: &[u8]) -> u16 {
+    let pairs = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
+    let sum = pairs.sum::<u32>();
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !((sum & 0xffff) + (sum >> 16)) as u16
+}

@@ -4,8 +4,8 @@
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
 use super::{
-    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, block, forward, hosts, rebind,
-    records, words,
+    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, block, firewall, forward, hosts,
+    rebind, records, words,
 };
 use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
@@ -31,7 +31,8 @@ pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
     dns.forwards = forward::check(&raw.dns.forwards, &domain, lan.address, report);
     let around = records::Around { domain: &domain, hostname: &hostname, hosts: &hosts };
     dns.records = records::check(&raw.dns.records, &raw.hosts, &around, report);
-    Config { hostname, domain, uplink, lan, dhcp, dns, hosts }
+    let (firewall, forwards) = firewall::check(&raw.firewall, &hosts, within, report);
+    Config { hostname, domain, uplink, lan, dhcp, dns, hosts, firewall, forwards }
 }
 
 fn read_name(text: &Text, report: &mut Report<'_>) -> Option<String> {

@@ -27,7 +27,8 @@
 //! | `dns.rebind_protection`, `dns.rebind_allow` | `true`, none |
 //! | `dns.block`, `dns.block_allow`, `dns.block_answer` | none, none, `"nxdomain"` |
 //! | `[[dns.forward]]`, `[[dns.record]]` | none |
-//! | `[[host]]` | none |
+//! | `[[host]]`, `[[forward]]`, `[[firewall.allow]]`, `[[firewall.block]]` | none |
+//! | `firewall.private_networks` | `false` |
 //!
 //! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
 
@@ -39,6 +40,7 @@ use alloc::vec::Vec;
 mod block;
 mod check;
 mod domains;
+mod firewall;
 mod forward;
 mod hosts;
 mod parse;
@@ -53,6 +55,7 @@ mod upstream;
 mod words;
 
 pub use block::{Block, BlockAnswer, MAX_LISTS};
+pub use firewall::{Allow, BlockedHost, Firewall, PortForward, Ports, Transport};
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
@@ -106,6 +109,10 @@ pub struct Config {
     pub dns: Dns,
     /// Hosts with a name and address of their own.
     pub hosts: Vec<Host>,
+    /// What the packet filter opens and closes.
+    pub firewall: Firewall,
+    /// Ports of the uplink's address that are passed on to hosts of the LAN.
+    pub forwards: Vec<PortForward>,
 }
 
 impl Default for Config {
@@ -125,6 +132,8 @@ impl Default for Config {
             dhcp: Dhcp { pool: words::default_pool(address), lease: DEFAULT_LEASE },
             dns: Dns::default(),
             hosts: Vec::new(),
+            firewall: Firewall::default(),
+            forwards: Vec::new(),
         }
     }
 }

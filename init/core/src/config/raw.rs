@@ -4,7 +4,7 @@
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
 use super::problem::{Report, echo};
-use super::{block, forward, rebind, records, syntax};
+use super::{block, firewall, forward, rebind, records, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,6 +32,7 @@ pub(super) struct RawConfig {
     pub dhcp: RawDhcp,
     pub dns: RawDns,
     pub hosts: Vec<RawHost>,
+    pub firewall: firewall::Raw,
 }
 
 /// `[uplink]`
@@ -92,8 +93,8 @@ pub(super) struct RawHost {
 }
 
 /// The keys of each section; the nameless one is the top of the file.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
-    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns"]),
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward"]),
     ("uplink", &["interface", "country", "wifi", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &["pool", "lease"]),
@@ -115,6 +116,10 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("dns.forward", &["domain", "upstream"]),
     ("dns.record", &["name", "type", "value", "ttl"]),
     ("uplink.wifi", &["ssid", "passphrase"]),
+    ("firewall", &["private_networks", "allow", "block"]),
+    ("firewall.allow", &["protocol", "port", "source"]),
+    ("firewall.block", &["host"]),
+    ("forward", &["protocol", "port", "to", "to_port"]),
 ];
 
 /// Reads the file's structure. What has the wrong shape is reported and left out; `None` if the file is not TOML.
@@ -134,6 +139,7 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<RawConfig> {
         dhcp: top.section("dhcp").map(|mut dhcp| read_dhcp(&mut dhcp)).unwrap_or_default(),
         dns: top.section("dns").map(|mut dns| read_dns(&mut dns)).unwrap_or_default(),
         hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", read_host),
+        firewall: firewall::read(&mut top),
     })
 }
 
@@ -214,6 +220,20 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
             DeValue::String(text) => Some(At { value: text.to_string(), at: value.span().start }),
             _ => {
                 self.wrong_type(key, value, "text in quotes", &format!("write {key} = \"...\""));
+                None
+            }
+        }
+    }
+
+    /// A number such as a port, or a text such as several of them.
+    pub(super) fn text_or_number(&mut self, key: &str) -> Text {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(At { value: text.to_string(), at: value.span().start }),
+            DeValue::Integer(number) => Some(At { value: number.to_string(), at: value.span().start }),
+            _ => {
+                let cure = format!("write {key} = 80 or {key} = \"...\"");
+                self.wrong_type(key, value, "a number, or text in quotes", &cure);
                 None
             }
         }

@@ -84,6 +84,7 @@ fn example() -> Config {
             },
             Host { name: "rpi3".into(), mac: None, address: Ipv4Addr::new(10, 0, 0, 3) },
         ],
+        ..Config::default()
     }
 }
 
@@ -189,7 +190,7 @@ fn unknown_keys_get_a_suggestion() {
         ("vlan = 1", "1:1: vlan: this key is not known here; did you mean lan?"),
         (
             "\"a\\u001b[31m\" = 1",
-            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host and dns",
+            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host, dns, firewall and forward",
         ),
     ] {
         check(file, &format!("gateway.toml:{message}"));

@@ -10,6 +10,7 @@
 //!
 //! Only two interfaces, `lo` and routes that bear our own protocol number are ever changed. IPv4 only for now.
 
+mod filter;
 mod reconcile;
 mod sysctls;
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub use reconcile::{Change, reconcile};
 pub use sysctls::sysctls;
 pub use wanted::plan;
 
-use crate::config::Config;
+use crate::config::{Allow, BlockedHost, Config, PortForward};
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -137,6 +138,18 @@ pub struct Filter {
     pub lan: Ipv4Net,
     /// The uplink's interface, which need not exist.
     pub uplink_interface: Option<String>,
+    /// Private networks that the uplink has a route of its own to.
+    pub near: Vec<Ipv4Net>,
+    /// Whether other private networks may be reached by the default route.
+    pub far_private: bool,
+    /// Most connections of one LAN host.
+    pub connections_per_host: u32,
+    /// What the uplink may ask of the gateway itself.
+    pub allows: Vec<Allow>,
+    /// Ports that are passed on, to where the hosts are now.
+    pub forwards: Vec<PortForward>,
+    /// Hosts without internet, where they are now.
+    pub blocks: Vec<BlockedHost>,
     /// The interface numbers of LAN and uplink if both exist: a flowtable can hook into them. They are numbers so that
     /// a device that was plugged in again makes for another filter, since the kernel has forgotten the old hook.
     pub fast_path: Option<[u32; 2]>,

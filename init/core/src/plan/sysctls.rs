@@ -60,7 +60,8 @@ pub fn sysctls(config: &Config, memory_bytes: u64) -> BTreeMap<String, String> {
     wanted
 }
 
-fn connections_max(memory_bytes: u64) -> u64 {
+/// Most connections that are tracked on a machine with so much memory.
+pub(super) fn connections_max(memory_bytes: u64) -> u64 {
     let connections = (memory_bytes / MEMORY_PER_CONNECTION).clamp(CONNECTIONS.0, CONNECTIONS.1);
     connections - connections % CONNECTIONS_STEP
 }

@@ -23,7 +23,7 @@ fn config(addressing: Addressing, alternative: Option<&str>) -> Config {
         lan: Lan { interface: "eth0".into(), address: net("10.0.0.1/24"), alternative: alternative.map(net) },
         dhcp: Dhcp { pool: (ip("10.0.0.10"), ip("10.0.0.20")), lease: Duration::from_secs(600) },
         dns: Dns::default(),
-        hosts: vec![],
+        ..Config::default()
     }
 }
 
@@ -280,7 +280,9 @@ prop_compose! {
             sysctls: BTreeMap::from([("net/ipv4/tcp_syncookies".into(), sysctl)]),
             forwarding,
             filter: Some(Filter {
-                lan_interface: "eth0".into(), lan: filter, uplink_interface: Some("eth1".into()), fast_path: None,
+                lan_interface: "eth0".into(), lan: filter, uplink_interface: Some("eth1".into()), near: vec![],
+                far_private: false, connections_per_host: 9, allows: vec![], forwards: vec![], blocks: vec![],
+                fast_path: None,
             }),
         }
     }

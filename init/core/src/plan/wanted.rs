@@ -1,8 +1,7 @@
 //! From configuration, lease and links to the wanted state.
 
-use super::{
-    Conflict, Filter, Inputs, LinkState, NetworkState, Plan, PresentLink, ROUTES_MAX, Route, UplinkLease, sysctls,
-};
+use super::filter::{filter, near};
+use super::{Conflict, Inputs, LinkState, NetworkState, Plan, PresentLink, ROUTES_MAX, Route, UplinkLease, sysctls};
 use crate::config::{Addressing, Lan};
 use crate::net::{Ipv4Addr, Ipv4Net};
 use alloc::borrow::Cow;
@@ -35,12 +34,10 @@ pub fn plan(inputs: &Inputs) -> Plan {
         (Some(lease), Some(uplink)) => routes(lease, &uplink.name, lan),
         _ => BTreeMap::new(),
     };
-    let filter = Filter {
-        lan_interface: config.lan.interface.clone(),
-        lan,
-        uplink_interface: Some(config.uplink.interface.clone()),
-        fast_path: lan_link.zip(uplink_link).map(|(lan, uplink)| [lan.index, uplink.index]),
-    };
+    let fast_path = lan_link.zip(uplink_link).map(|(lan, uplink)| [lan.index, uplink.index]);
+    let uplink_address = usable.as_ref().map(|lease| lease.address);
+    let near = near(uplink_address, routes.keys().copied());
+    let filter = filter(config, lan, near, fast_path, inputs.memory_bytes);
     let sysctls = sysctls(config, inputs.memory_bytes);
     let state = NetworkState { links, routes, sysctls, forwarding: true, filter: Some(filter) };
     Plan { state, lan, uplink: usable.map(|lease| lease.address), conflict }

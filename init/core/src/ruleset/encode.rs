@@ -1,11 +1,14 @@
 //! One netlink batch that puts a ruleset in force (linux/netfilter/nfnetlink.h, nf_tables.h).
 //!
 //! ```text
-//!  BEGIN | add table | delete table | add table | counters | flowtable | chains | rules | END
+//!  BEGIN | add table | delete table | add table | counters | sets | flowtable | chains | rules | END
 //! ```
+//! A rule that looks something up in a list brings the list along as a set without a name, just before it.
 
-use super::nla::{be32, nest, text};
-use super::{Chain, ChainKind, Counter, Flowtable, Policy, Rule, Ruleset, TABLE, expression};
+use super::nla::{be32, be64, bytes, nest, text};
+use super::{
+    Base, Chain, ChainKind, Counter, Flowtable, Icmpv6Type, Policy, Rule, Ruleset, SourceSet, TABLE, expression,
+};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,8 +22,26 @@ const NEW_TABLE: u16 = 0;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
+const NEW_SET: u16 = 9;
+const NEW_SET_ELEMENTS: u16 = 12;
 const NEW_OBJECT: u16 = 18;
 const NEW_FLOWTABLE: u16 = 22;
+
+/// The kernel puts a number in the place of `%d`; until then an id within the batch stands for the set.
+pub(super) const ANONYMOUS_SET: &str = "__set%d";
+
+// Kinds of keys, as nft(8) numbers them for itself (`enum datatypes` of its sources).
+const TYPE_IPV4_ADDRESS: u32 = 7;
+const TYPE_ICMPV6_TYPE: u32 = 29;
+
+// `enum nft_set_flags`
+const SET_ANONYMOUS: u32 = 0x1;
+const SET_CONSTANT: u32 = 0x2;
+const SET_TIMEOUT: u32 = 0x10;
+const SET_DYNAMIC: u32 = 0x20;
+
+/// After so many milliseconds without a packet a source leaves the set of those who begin connections.
+const SYNS_TIMEOUT: u64 = 60_000;
 
 const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
@@ -55,13 +76,17 @@ impl Batch {
 /// The batch that puts `ruleset` in force in place of whatever our table holds. Sequence numbers count up from
 /// `first_seq`, one a message.
 pub fn encode(ruleset: &Ruleset, first_seq: u32) -> Batch {
-    let mut writer = Writer { batch: Batch { bytes: Vec::new(), first_seq, texts: Vec::new() }, last_message: 0 };
+    let mut writer =
+        Writer { batch: Batch { bytes: Vec::new(), first_seq, texts: Vec::new() }, last_message: 0, sets: 0 };
     writer.frame(NFNL_MSG_BATCH_BEGIN);
     for (kind, word) in [(NEW_TABLE, "add"), (DELETE_TABLE, "delete"), (NEW_TABLE, "add")] {
         writer.message(kind, 0, format!("{word} table inet {TABLE}"), |out| text(out, 1, TABLE));
     }
     for counter in &ruleset.counters {
         writer.counter(*counter);
+    }
+    for set in &ruleset.sets {
+        writer.source_set(*set);
     }
     if let Some(table) = &ruleset.flowtable {
         writer.flowtable(table);
@@ -83,6 +108,8 @@ struct Writer {
     batch: Batch,
     /// Where the header of the last message starts.
     last_message: usize,
+    /// Sets so far; the last one's id.
+    sets: u32,
 }
 
 impl Writer {
@@ -130,7 +157,7 @@ impl Writer {
         let said = format!("add counter inet {TABLE} {}", counter.name());
         self.message(NEW_OBJECT, 0, said, |out| {
             text(out, 1, TABLE);
-            text(out, 2, counter.name());
+            text(out, 2, &counter.name());
             be32(out, 3, 1); // NFT_OBJECT_COUNTER
             nest(out, 4, |_| ());
         });
@@ -154,38 +181,93 @@ impl Writer {
         });
     }
 
+    fn source_set(&mut self, set: SourceSet) {
+        self.sets += 1;
+        let id = self.sets;
+        self.message(NEW_SET, 0, format!("add set inet {TABLE} {}", set.name()), |out| {
+            let timeout = if set == SourceSet::Syns { SET_TIMEOUT } else { 0 };
+            set_head(out, set.name(), SET_DYNAMIC | timeout, TYPE_IPV4_ADDRESS, 4, SourceSet::SIZE);
+            be32(out, 10, id);
+            if timeout != 0 {
+                be64(out, 11, SYNS_TIMEOUT);
+            }
+        });
+    }
+
+    fn anonymous_set(&mut self, kinds: &[Icmpv6Type]) {
+        self.sets += 1;
+        let id = self.sets;
+        self.message(NEW_SET, 0, format!("add set inet {TABLE} {ANONYMOUS_SET}"), |out| {
+            let flags = SET_ANONYMOUS | SET_CONSTANT;
+            set_head(out, ANONYMOUS_SET, flags, TYPE_ICMPV6_TYPE, 1, kinds.len() as u32);
+            be32(out, 10, id);
+        });
+        self.message(NEW_SET_ELEMENTS, 0, format!("add element inet {TABLE} {ANONYMOUS_SET}"), |out| {
+            text(out, 1, TABLE);
+            text(out, 2, ANONYMOUS_SET);
+            nest(out, 3, |out| {
+                for kind in kinds {
+                    nest(out, 1, |out| nest(out, 1, |out| bytes(out, 1, &[*kind as u8])));
+                }
+            });
+            be32(out, 4, id);
+        });
+    }
+
     fn chain(&mut self, chain: &Chain) {
-        let kind = match chain.kind {
-            ChainKind::Filter => "filter",
-            ChainKind::Nat => "nat",
+        let said = match &chain.base {
+            Some(base) => format!("add chain inet {TABLE} {} (hook {})", chain.name, base.hook),
+            None => format!("add chain inet {TABLE} {}", chain.name),
         };
-        let policy = match chain.policy {
-            Policy::Drop => 0,
-            Policy::Accept => 1,
-        };
-        let said = format!("add chain inet {TABLE} {} (hook {})", chain.name, chain.hook);
         self.message(NEW_CHAIN, 0, said, |out| {
             text(out, 1, TABLE);
             text(out, 3, chain.name);
-            nest(out, 4, |out| {
-                be32(out, 1, chain.hook as u32);
-                be32(out, 2, chain.priority.cast_unsigned());
-            });
-            be32(out, 5, policy);
-            text(out, 7, kind);
+            if let Some(base) = &chain.base {
+                hook(out, base);
+            }
         });
     }
 
     fn rule(&mut self, chain: &Chain, rule: &Rule) {
-        let said = format!("{}: {}", chain.name, rule);
+        for kinds in rule.0.iter().filter_map(expression::anonymous_set) {
+            self.anonymous_set(kinds);
+        }
+        let (said, set) = (format!("{}: {}", chain.name, rule), self.sets);
         self.message(NEW_RULE, NLM_F_APPEND, said, |out| {
             text(out, 1, TABLE);
             text(out, 2, chain.name);
             nest(out, 4, |out| {
                 for statement in &rule.0 {
-                    expression::statement(out, statement);
+                    expression::statement(out, statement, set);
                 }
             });
         });
     }
+}
+
+/// What makes a chain a base chain.
+fn hook(out: &mut Vec<u8>, base: &Base) {
+    let kind = match base.kind {
+        ChainKind::Filter => "filter",
+        ChainKind::Nat => "nat",
+    };
+    let policy = match base.policy {
+        Policy::Drop => 0,
+        Policy::Accept => 1,
+    };
+    nest(out, 4, |out| {
+        be32(out, 1, base.hook as u32);
+        be32(out, 2, base.priority.cast_unsigned());
+    });
+    be32(out, 5, policy);
+    text(out, 7, kind);
+}
+
+fn set_head(out: &mut Vec<u8>, name: &str, flags: u32, key_type: u32, key_length: u32, size: u32) {
+    text(out, 1, TABLE);
+    text(out, 2, name);
+    be32(out, 3, flags);
+    be32(out, 4, key_type);
+    be32(out, 5, key_length);
+    nest(out, 9, |out| be32(out, 1, size));
 }

@@ -8,22 +8,26 @@
 //! `Display` of a [`Ruleset`] is what `nft -s list table inet gatepost` prints for it; a test in a network namespace
 //! holds the two against each other.
 //!
-//! Rules follow RFC 2827 (BCP 38: only our own sources leave), RFC 5382 and RFC 4787 (NAT), RFC 4890 §4.4.1 (which
-//! ICMPv6 a node needs). Left out: forwarding of IPv6, port forwards (`ct status dnat accept` will stand in `forward`),
-//! limits per LAN host, helpers of conntrack (an attack surface that nobody asked for).
+//! Rules follow RFC 2827 and RFC 3704 (BCP 38 and 84: only our own sources leave), RFC 5382 and RFC 4787 (NAT),
+//! RFC 4890 and RFC 6092 (which ICMPv6 and which IPv6 pass; the kernel forwards no IPv6 yet). Left out: IPv6 beyond
+//! that, helpers of conntrack (an attack surface that nobody asked for).
 
 mod build;
+mod counter;
 mod encode;
 mod expression;
+mod inbound;
 mod nla;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use build::{Inputs, build};
+pub use counter::Counter;
 pub use encode::{Batch, encode};
+pub use statement::{Icmpv6Type, Protocol, Statement};
 
-use crate::net::Ipv4Net;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -35,40 +39,33 @@ pub const TABLE: &str = "gatepost";
 pub struct Ruleset {
     /// Named counters that rules refer to.
     pub counters: Vec<Counter>,
+    /// Sets that rules fill while packets pass.
+    pub sets: Vec<SourceSet>,
     /// The kernel's short cut for established flows, where it has one.
     pub flowtable: Option<Flowtable>,
-    /// The chains, each hooked into the packet path.
+    /// The chains, base chains and those that they jump to.
     pub chains: Vec<Chain>,
 }
 
-/// A named counter of packets and bytes.
+/// A set of IPv4 sources, each with a state of its own (connections, a rate). When it is full, further sources are
+/// not limited until one leaves: whoever fills it gains nothing for the addresses that are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counter {
-    /// Packets whose source address can't be true on the interface they came in by.
-    Spoofed,
-    /// Packets that conntrack can't make sense of.
-    Invalid,
-    /// Packets from the uplink to the gateway itself that nobody asked for.
-    UplinkRefused,
-    /// Packets that were to be forwarded and may not.
-    ForwardRefused,
-    /// Packets that would have left by the uplink with an untranslated LAN address. Expected to stay 0.
-    Leaks,
+pub enum SourceSet {
+    /// How many connections each LAN host has. A host leaves when its last connection ends.
+    Connections,
+    /// How often each LAN host begins a TCP connection to the gateway. A host leaves after a minute of silence.
+    Syns,
 }
 
-impl Counter {
-    /// All of them, in the order in which they are created.
-    pub const ALL: [Counter; 5] =
-        [Counter::Spoofed, Counter::Invalid, Counter::UplinkRefused, Counter::ForwardRefused, Counter::Leaks];
+impl SourceSet {
+    /// Most sources in it: as many as the largest pool has leases.
+    pub const SIZE: u32 = 4096;
 
     /// Its name in the kernel.
     pub const fn name(self) -> &'static str {
         match self {
-            Counter::Spoofed => "spoofed",
-            Counter::Invalid => "invalid",
-            Counter::UplinkRefused => "uplink_refused",
-            Counter::ForwardRefused => "forward_refused",
-            Counter::Leaks => "leaks",
+            SourceSet::Connections => "connections",
+            SourceSet::Syns => "syns",
         }
     }
 }
@@ -82,11 +79,20 @@ pub struct Flowtable {
     pub devices: [String; 2],
 }
 
-/// A list of rules at one point of the packet path.
+/// A list of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     /// Its name.
     pub name: &'static str,
+    /// Where packets enter it; `None`: only by a jump from another chain.
+    pub base: Option<Base>,
+    /// The rules, first match first.
+    pub rules: Vec<Rule>,
+}
+
+/// A point of the packet path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
     /// What kind of chain the kernel makes.
     pub kind: ChainKind,
     /// The point of the packet path.
@@ -95,8 +101,6 @@ pub struct Chain {
     pub priority: i32,
     /// What happens to a packet that no rule decided about.
     pub policy: Policy,
-    /// The rules, first match first.
-    pub rules: Vec<Rule>,
 }
 
 /// The kind of a chain.
@@ -108,100 +112,30 @@ pub enum ChainKind {
     Nat,
 }
 
-/// A point of the packet path (`enum nf_inet_hooks`).
+/// Points of the packet path (`enum nf_inet_hooks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Every packet that comes in, before the routing decision.
-    Prerouting,
-    /// Packets for the gateway itself.
-    Input,
-    /// Packets on their way from one interface to another.
-    Forward,
-    /// Packets that the gateway itself makes.
-    Output,
-    /// Every packet that goes out, after the routing decision.
-    Postrouting,
+    /// Whatever arrives.
+    Prerouting = 0,
+    /// What is for us.
+    Input = 1,
+    /// What is for others.
+    Forward = 2,
+    /// What we send.
+    Output = 3,
+    /// Whatever leaves.
+    Postrouting = 4,
 }
 
-/// The end of a chain.
+/// The fate of a packet that no rule decided about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Let it pass.
-    Accept,
-    /// Throw it away.
+    /// It is dropped.
     Drop,
+    /// It passes.
+    Accept,
 }
 
-/// One rule: if all matches among its statements hold, the rest is carried out, from left to right.
+/// Statements, evaluated until one does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule(pub Vec<Statement>);
-
-/// One match or action. The text is what nft(8) calls it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Statement {
-    /// `iifname "eth0"`. By name, not index, so that it holds for a device that is plugged in later.
-    InputIs(String),
-    /// `iifname != "lo"`
-    InputIsNot(String),
-    /// `oifname "eth0"`
-    OutputIs(String),
-    /// `ip saddr 10.0.0.0/24`
-    SourceIn(Ipv4Net),
-    /// `ip saddr != 10.0.0.0/24`
-    SourceNotIn(Ipv4Net),
-    /// `ip daddr 10.0.0.0/24`
-    DestinationIn(Ipv4Net),
-    /// `fib saddr type local`: the source is an address of ours.
-    SourceIsOurs,
-    /// `ct state invalid`
-    Invalid,
-    /// `ct state established`
-    Established,
-    /// `ct state established,related`
-    EstablishedOrRelated,
-    /// `meta l4proto tcp`
-    Tcp,
-    /// `tcp dport 53`
-    TcpTo(u16),
-    /// `udp dport 53`
-    UdpTo(u16),
-    /// `udp sport 67 udp dport 68`
-    UdpFromTo(u16, u16),
-    /// `tcp flags syn / fin,syn,rst`: the SYN and the SYN-ACK of a handshake.
-    TcpSyn,
-    /// `icmp type echo-request`
-    EchoRequest,
-    /// `icmp type destination-unreachable icmp code port-unreachable`
-    PortUnreachable,
-    /// `icmpv6 type nd-neighbor-solicit`
-    Icmpv6(Icmpv6Type),
-    /// `limit rate 10/second`, with a burst of 5 packets (nft's default, which it leaves out when it prints).
-    LimitPerSecond(u32),
-    /// `counter name "spoofed"`
-    Count(Counter),
-    /// `tcp option maxseg size set rt mtu`: lowers the MSS to what both ways of the flow can carry.
-    ClampMss,
-    /// `flow add @fast`
-    AddToFlowtable(&'static str),
-    /// `masquerade`
-    Masquerade,
-    /// `accept`
-    Accept,
-    /// `drop`
-    Drop,
-    /// `reject with tcp reset`
-    RejectTcp,
-    /// `reject with icmp port-unreachable`
-    Reject,
-}
-
-/// The ICMPv6 messages without which a link-local address harms its neighbours (RFC 4890 §4.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Icmpv6Type {
-    /// A switch asks which groups are listened to; without an answer it stops passing on neighbour solicitations.
-    ListenerQuery = 130,
-    /// Someone looks for our hardware address, or checks that an address is free.
-    NeighbourSolicit = 135,
-    /// The answer to ours.
-    NeighbourAdvert = 136,
-}

@@ -44,6 +44,13 @@ fn encode(filter: &Filter, flowtable: bool) -> Batch {
         lan: filter.lan,
         uplink_interface: filter.uplink_interface.as_deref(),
         flowtable,
+        near: &filter.near,
+        far_private: filter.far_private,
+        connections_per_host: filter.connections_per_host,
+        lan_udp: &[],
+        allows: &filter.allows,
+        forwards: &filter.forwards,
+        blocks: &filter.blocks,
     };
     // Each batch has a socket of its own: sequence numbers need not differ from one to the next.
     ruleset::encode(&ruleset::build(&inputs), 1)

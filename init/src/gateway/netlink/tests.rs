@@ -18,7 +18,7 @@ fn config() -> Config {
             lease: Duration::from_secs(600),
         },
         dns: Dns::default(),
-        hosts: vec![],
+        ..Config::default()
     }
 }
 

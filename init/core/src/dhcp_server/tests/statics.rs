@@ -165,6 +165,7 @@ fn settings_move_to_the_alternative_lan() {
         dhcp: crate::config::Dhcp { pool: (ip(10), ip(128)), lease: Duration::from_secs(LEASE) },
         dns: crate::config::Dns::default(),
         hosts: vec![crate::config::Host { name: "nas".into(), mac: Some(mac(3)), address: ip(20) }],
+        ..crate::config::Config::default()
     };
     let usual = Settings::new(&config, config.lan.address);
     assert_eq!((usual.pool, usual.hosts[0].address, usual.dns), ((ip(10), ip(128)), ip(20), vec![SERVER]));
