@@ -1,4 +1,4 @@
-//! `gatepost status | leases | names | log`: asks the gateway process over its control socket.
+//! `gatepost status | leases | names | log`, and `gatepost log dns on | off`: asks the gateway process over its control socket.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,10 +14,11 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// Largest answer shown.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
-/// Asks one question and prints the answer.
-pub fn main(question: &str) -> ExitCode {
+/// Asks one question, of this word and those that follow it, and prints the answer.
+pub fn main(question: &str, more: impl Iterator<Item = String>) -> ExitCode {
+    let question = more.fold(question.to_owned(), |question, word| question + " " + &word);
     let path = std::env::var("GATEPOST_CONTROL").unwrap_or_else(|_| CONTROL.into());
-    match ask(&path, question) {
+    match ask(&path, &question) {
         Ok(answer) => {
             // A closed pipe (`gatepost log | head`) is no failure.
             let _ = io::stdout().write_all(&answer);

@@ -15,9 +15,9 @@ fn main() -> ExitCode {
     match part.as_deref() {
         Some("init") => pid1::main(),
         Some("gateway") => gateway::main(words),
-        Some(question) if is_part(question) => client::main(question),
+        Some(question) if is_part(question) => client::main(question, words),
         _ => {
-            eprintln!("usage: gatepost status | leases | names | log");
+            eprintln!("usage: gatepost status | leases | names | log [dns on|off]");
             ExitCode::FAILURE
         }
     }

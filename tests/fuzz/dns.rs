@@ -2,9 +2,10 @@
 
 use crate::traffic::dns;
 use crate::{MILLION, fuzz, stream};
+use gatepost_core::config::{Record, RecordData};
 use gatepost_core::dns::{
-    Action, Client, Dns, Failure, MAX_FLIGHTS, MAX_WAITERS, NameRecord, Outcome, Settings, TOTAL, Transport,
-    UpstreamKey,
+    Action, BlockListBuilder, Client, Dns, Failure, MAX_FLIGHTS, MAX_WAITERS, NameRecord, Outcome, Settings, TOTAL,
+    Transport, UpstreamKey,
 };
 use gatepost_core::entropy::SeededEntropy;
 use gatepost_core::net::Ipv4Addr;
@@ -42,10 +43,20 @@ impl Bed {
             log_queries: true,
             cache_entries: 512,
             cache_bytes: 64 * 1024,
+            // An alias of ours that leads outside.
+            records: vec![Record {
+                name: "nobody.home.arpa".into(),
+                data: RecordData::Cname("w1.example.com".into()),
+                ttl: 300,
+            }],
             ..Settings::new("gatepost", "home.arpa", "10.0.0.1/24".parse().unwrap())
         };
         let mut dns = Dns::new(settings, &mut entropy);
         dns.set_names(&[NameRecord { name: "rpi2".into(), address: Ipv4Addr::new(10, 0, 0, 2) }]);
+        let mut lists = BlockListBuilder::new(64, &mut entropy);
+        lists.read(b"w2.example.com\ncdn.example.net\n");
+        lists.end_file();
+        dns.set_block_list(lists.finish());
         let servers = ["192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:5353"];
         dns.set_upstreams(&servers.map(|server| server.parse::<SocketAddrV4>().unwrap().into()));
         let now = Instant::from_secs(1);

@@ -36,6 +36,21 @@ address = "10.0.0.2"
 [dns]
 upstream = ["9.9.9.9", "8.8.8.8:53", "tls://1.1.1.1"]
 log_queries = true
+rebind_protection = true
+rebind_allow = ["corp.example"]
+block = ["ads.txt"]
+block_allow = ["good.example"]
+block_answer = "zero"
+
+[[dns.record]]
+name = "*.apps"
+type = "SRV"
+value = "0 5 8080 rpi2"
+ttl = "1h"
+
+[[dns.forward]]
+domain = "corp.example"
+upstream = ["10.9.9.9"]
 "#;
 
 const SHORT: &str = "[uplink]\ninterface = \"eth1\"\n[lan]\naddress = \"10.0.0.1/24\"\n[dhcp]\nlease = \"1h\"\n";

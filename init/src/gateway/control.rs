@@ -1,4 +1,4 @@
-//! The control socket: one line in, text out, nothing that changes anything.
+//! The control socket: one line in, text out. Nothing can be changed but whether a log is written until the next start.
 
 use super::event::{Event, EventSender};
 use std::io;

@@ -203,7 +203,7 @@ impl Shell {
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::BlockLists { list, troubles } => self.gateway.handle_block_lists(list, &troubles, now),
             Event::Control { question, answer } => {
-                let mut text = self.gateway.answer(&question, now);
+                let mut text = self.gateway.control(&question, now);
                 if question == "status" {
                     text += &self.facts.lines(self.fast_path);
                 }

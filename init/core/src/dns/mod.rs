@@ -129,6 +129,11 @@ impl Dns {
         self.settings = settings;
     }
 
+    /// Whether an [`Action::Note`] tells of each answer from now on.
+    pub fn set_logging(&mut self, on: bool) {
+        self.settings.log_queries = on;
+    }
+
     /// Replaces all hosts; the gateway's own name stays. Returns how many were refused; [`Dns::set_name`] says why.
     pub fn set_names(&mut self, records: &[NameRecord]) -> usize {
         self.local.set_names(records)

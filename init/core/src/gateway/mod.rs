@@ -15,6 +15,7 @@ mod network;
 mod probe;
 mod retry;
 mod status;
+mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -290,7 +291,15 @@ impl Gateway {
             "leases" => status::leases(self, now),
             "names" => status::names(self),
             "log" => self.log.render(),
-            _ => "ask for status, leases, names or log\n".into(),
+            _ => "ask for status, leases, names or log; or log dns on, log dns off\n".into(),
+        }
+    }
+
+    /// [`Self::answer`], and `log dns on` or `off`, which switches a log until the next start.
+    pub fn control(&mut self, words: &str, now: Instant) -> String {
+        match words.strip_prefix("log ") {
+            Some(rest) => switch::obey(self, rest, now),
+            None => self.answer(words, now),
         }
     }
 

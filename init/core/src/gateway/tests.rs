@@ -144,6 +144,26 @@ fn a_restart_takes_up_the_uplinks_address_and_changes_nothing() {
 }
 
 #[test]
+fn the_query_log_can_be_switched_while_running() {
+    let mut lab = Lab::new(Config::default());
+    lab.look();
+    lab.ask_dns("silent.test");
+    assert_eq!(lab.gateway.control("log dns on", lab.now), "Queries are logged from now on.\n");
+    lab.ask_dns("heard.test");
+    assert_eq!(lab.gateway.control("log dns off", lab.now), "Queries are no longer logged.\n");
+    lab.ask_dns("late.test");
+    let log = lab.gateway.control("log", lab.now);
+    assert!(
+        log.contains("asked for heard.test A") && !log.contains("silent.test") && !log.contains("late.test"),
+        "{log}"
+    );
+    for nonsense in ["log dns", "log dns maybe", "log dns on now", "log  ", "log all off"] {
+        assert!(lab.gateway.control(nonsense, lab.now).starts_with("write log dns on"), "{nonsense}");
+    }
+    assert!(lab.gateway.control("reboot", lab.now).starts_with("ask for status"));
+}
+
+#[test]
 fn leases_become_names() {
     let mut lab = Lab::new(Config::default());
     lab.look();
