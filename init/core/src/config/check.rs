@@ -2,12 +2,13 @@
 //! reported with the cure.
 
 use super::problem::{Report, echo};
-use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, RawWifi, Text};
+use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, Text};
+use super::wifi;
 use super::{
-    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, WifiNetwork, block, firewall, forward, hosts,
-    rebind, records, words,
+    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, block, firewall, forward, hosts, rebind,
+    records, words,
 };
-use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MAX_WIFI, MIN_LEASE};
+use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MIN_LEASE};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use crate::time::Duration;
 use alloc::format;
@@ -126,8 +127,9 @@ fn check_uplink(raw: &RawUplink, default: Uplink, lan: &Lan, report: &mut Report
     let interface =
         read_interface(&raw.interface, "uplink.interface", "\"eth1\" or \"wlan0\"", report).unwrap_or(assumed);
     let country = read_country(&raw.country, report);
-    let wifi = check_wifi(raw, report);
-    Uplink { interface, country, wifi, addressing: check_addressing(raw, report) }
+    let wifi = wifi::check(&raw.wifi, report);
+    let addressing = check_addressing(raw, report);
+    Uplink { interface, country, wifi, wifi_offload: raw.wifi_offload, addressing }
 }
 
 fn read_country(text: &Text, report: &mut Report<'_>) -> Option<[u8; 2]> {
@@ -147,51 +149,6 @@ fn read_country(text: &Text, report: &mut Report<'_>) -> Option<[u8; 2]> {
             None
         }
     }
-}
-
-fn check_wifi(raw: &RawUplink, report: &mut Report<'_>) -> Vec<WifiNetwork> {
-    let mut networks: Vec<WifiNetwork> = Vec::new();
-    for entry in &raw.wifi {
-        let Some(network) = check_network(entry, report) else { continue };
-        if networks.iter().any(|other| other.ssid == network.ssid) {
-            let what = format!("the network {} stands in the list twice", echo(&network.ssid));
-            report.add(entry.at, "uplink.wifi", what, "keep one of them");
-        } else if networks.len() == MAX_WIFI {
-            report.add(entry.at, "uplink.wifi", format!("there are more than {MAX_WIFI} networks"), "remove some");
-            break;
-        } else {
-            networks.push(network);
-        }
-    }
-    networks
-}
-
-/// Nothing of a passphrase goes into a message, not even its length.
-fn check_network(entry: &RawWifi, report: &mut Report<'_>) -> Option<WifiNetwork> {
-    let Some(ssid) = &entry.ssid else {
-        if !entry.broken {
-            let cure = "add ssid = \"NAME\" with the name of the network";
-            report.add(entry.at, "uplink.wifi", "an entry has no network name", cure);
-        }
-        return None;
-    };
-    if ssid.value.is_empty() || ssid.value.len() > 32 {
-        let cure = "write the name exactly as your access point shows it";
-        report.add(ssid.at, "uplink.wifi.ssid", "a network name has 1 to 32 bytes", cure);
-        return None;
-    }
-    if let Some(passphrase) = &entry.passphrase {
-        let sound =
-            (8..=63).contains(&passphrase.value.len()) && passphrase.value.bytes().all(|b| (0x20..0x7f).contains(&b));
-        if !sound {
-            let what = "a passphrase has 8 to 63 characters, all of them on an English keyboard";
-            let cure = "check it, or leave it out if the network is open";
-            report.add(passphrase.at, "uplink.wifi.passphrase", what, cure);
-            return None;
-        }
-    }
-    let passphrase = entry.passphrase.as_ref().map(|passphrase| passphrase.value.clone());
-    Some(WifiNetwork { ssid: ssid.value.clone(), passphrase })
 }
 
 fn check_addressing(raw: &RawUplink, report: &mut Report<'_>) -> Addressing {

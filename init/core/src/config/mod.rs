@@ -17,6 +17,7 @@
 //! | `hostname` | `"gatepost"` |
 //! | `domain` | `"home.arpa"`, the domain set aside for homes (RFC 8375) |
 //! | `uplink.interface` | `"eth1"`; `"wlan0"` if `uplink.wifi` is given; `"eth0"` if the LAN is on `eth1` |
+//! | `uplink.wifi_offload` | `false`: the gateway does the key handshake itself |
 //! | `uplink.address`, `uplink.gateway` | leased by DHCP |
 //! | `lan.interface`, `lan.address` | `"eth0"`, `"10.0.0.1/24"` |
 //! | `lan.alternative` | none |
@@ -52,6 +53,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod wifi;
 mod words;
 
 pub use block::{Block, BlockAnswer, MAX_LISTS};
@@ -61,6 +63,7 @@ pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
 pub use records::{MAX_RECORDS, Record, RecordData, moved};
 pub use upstream::{Forward, Protocol, Upstream};
+pub use wifi::{WifiNetwork, WifiSecurity};
 
 /// The largest file that is looked at, in bytes. A full configuration of [`MAX_HOSTS`] hosts has about 100 KiB.
 pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
@@ -126,6 +129,7 @@ impl Default for Config {
                 interface: String::from("eth1"),
                 country: None,
                 wifi: Vec::new(),
+                wifi_offload: false,
                 addressing: Addressing::Dhcp,
             },
             lan: Lan { interface: String::from("eth0"), address, alternative: None },
@@ -145,8 +149,10 @@ pub struct Uplink {
     pub interface: String,
     /// ISO 3166-1 alpha-2 country of the Wi-Fi regulatory domain.
     pub country: Option<[u8; 2]>,
-    /// Known Wi-Fi networks, the preferred one first.
+    /// Known Wi-Fi networks.
     pub wifi: Vec<WifiNetwork>,
+    /// Let the Wi-Fi firmware do the key handshake where it offers to.
+    pub wifi_offload: bool,
     /// Where the uplink's own address comes from.
     pub addressing: Addressing,
 }
@@ -163,23 +169,6 @@ pub enum Addressing {
         /// The default router, a neighbour on the uplink.
         gateway: Option<Ipv4Addr>,
     },
-}
-
-/// One Wi-Fi network that may be joined.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WifiNetwork {
-    /// The network's name, 1 to 32 bytes.
-    pub ssid: String,
-    /// The passphrase, 8 to 63 characters; `None` for an open network.
-    pub passphrase: Option<String>,
-}
-
-impl core::fmt::Debug for WifiNetwork {
-    /// Secrets never reach a log, not even a debug one.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let passphrase = self.passphrase.as_ref().map(|_| "(secret)");
-        f.debug_struct("WifiNetwork").field("ssid", &self.ssid).field("passphrase", &passphrase).finish()
-    }
 }
 
 /// The network that is served.

@@ -4,6 +4,7 @@
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
 use super::problem::{Report, echo};
+use super::wifi::{self, RawWifi};
 use super::{block, firewall, forward, rebind, records, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -42,17 +43,9 @@ pub(super) struct RawUplink {
     pub interface: Text,
     pub country: Text,
     pub wifi: Vec<RawWifi>,
+    pub wifi_offload: bool,
     pub address: Text,
     pub gateway: Text,
-}
-
-/// One entry of `uplink.wifi`.
-pub(super) struct RawWifi {
-    pub at: usize,
-    pub ssid: Text,
-    pub passphrase: Text,
-    /// The passphrase is there but unusable: it has been reported.
-    pub broken: bool,
 }
 
 /// `[lan]`
@@ -95,7 +88,7 @@ pub(super) struct RawHost {
 /// The keys of each section; the nameless one is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward"]),
-    ("uplink", &["interface", "country", "wifi", "address", "gateway"]),
+    ("uplink", &["interface", "country", "wifi", "wifi_offload", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &["pool", "lease"]),
     ("host", &["name", "mac", "address", "aliases"]),
@@ -115,7 +108,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("dns.forward", &["domain", "upstream"]),
     ("dns.record", &["name", "type", "value", "ttl"]),
-    ("uplink.wifi", &["ssid", "passphrase"]),
+    ("uplink.wifi", wifi::KEYS),
     ("firewall", &["private_networks", "allow", "block"]),
     ("firewall.allow", &["protocol", "port", "source"]),
     ("firewall.block", &["host"]),
@@ -150,16 +143,11 @@ fn read_uplink(top: &mut Section<'_, '_, '_>) -> RawUplink {
         at,
         interface: uplink.text("interface"),
         country: uplink.text("country"),
-        wifi: uplink.each("wifi", r#"wifi = [{ ssid = "NAME", passphrase = "PASSWORD" }]"#, read_wifi),
+        wifi: uplink.each("wifi", r#"wifi = [{ ssid = "NAME", passphrase = "PASSWORD" }]"#, wifi::read),
+        wifi_offload: uplink.switch("wifi_offload").unwrap_or(false),
         address: uplink.text("address"),
         gateway: uplink.text("gateway"),
     }
-}
-
-fn read_wifi(at: usize, entry: &mut Section<'_, '_, '_>) -> RawWifi {
-    let (ssid, passphrase) = (entry.text("ssid"), entry.text("passphrase"));
-    let broken = (ssid.is_none() && entry.has("ssid")) || (passphrase.is_none() && entry.has("passphrase"));
-    RawWifi { at, ssid, passphrase, broken }
 }
 
 fn read_lan(lan: &mut Section<'_, '_, '_>) -> RawLan {
@@ -249,6 +237,18 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
                 None
             }
         }
+    }
+
+    /// A whole number, with its position.
+    pub(super) fn number(&mut self, key: &str) -> Option<At<i64>> {
+        let value = self.table.get(key)?;
+        let DeValue::Integer(number) = value.get_ref() else {
+            self.wrong_type(key, value, "a whole number", &format!("write {key} = 1, without quotes"));
+            return None;
+        };
+        // A number too large for the type is as wrong as the largest that fits.
+        let number = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX);
+        Some(At { value: number, at: value.span().start })
     }
 
     pub(super) fn texts(&mut self, key: &str) -> Vec<At<String>> {

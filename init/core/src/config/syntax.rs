@@ -105,7 +105,12 @@ pub(super) fn unknown_key(path: &str, known: &[&str], key: &str, at: usize, repo
     let lower = key.to_ascii_lowercase();
     if path == "uplink.wifi" {
         // What stands here by mistake may be the passphrase itself, so it is not repeated.
-        report.add(at, path, "an entry has a key that is not known", "the keys are ssid and passphrase");
+        report.add(
+            at,
+            path,
+            "an entry has a key that is not known",
+            "the keys are ssid, passphrase, priority, hidden and security",
+        );
         return;
     }
     let full = if path.is_empty() { shown_key(key) } else { format!("{path}.{}", shown_key(key)) };

@@ -58,7 +58,12 @@ fn example() -> Config {
         uplink: Uplink {
             interface: "wlan0".into(),
             country: Some(*b"US"),
-            wifi: vec![WifiNetwork { ssid: "MY-WIFI-NAME".into(), passphrase: Some("MY-PASSWORD".into()) }],
+            wifi: vec![WifiNetwork {
+                ssid: "MY-WIFI-NAME".into(),
+                passphrase: Some("MY-PASSWORD".into()),
+                ..WifiNetwork::default()
+            }],
+            wifi_offload: false,
             addressing: Addressing::Static {
                 address: "192.168.0.51/24".parse().unwrap(),
                 gateway: Some(Ipv4Addr::new(192, 168, 0, 1)),
@@ -572,4 +577,68 @@ proptest! {
             prop_assert!(config.uplink.interface != config.lan.interface);
         }
     }
+}
+
+#[test]
+fn wifi_networks_have_a_priority_and_limits() {
+    let file = r#"
+[uplink]
+wifi_offload = true
+wifi = [
+  { ssid = "HOME", passphrase = "MY-PASSWORD", priority = 10, security = "wpa3" },
+  { ssid = "CAFE", hidden = true },
+]
+"#;
+    let uplink = parse(file.as_bytes()).unwrap().uplink;
+    let home = WifiNetwork {
+        ssid: "HOME".into(),
+        passphrase: Some("MY-PASSWORD".into()),
+        priority: 10,
+        hidden: false,
+        security: WifiSecurity::Wpa3,
+    };
+    let cafe = WifiNetwork { ssid: "CAFE".into(), hidden: true, ..WifiNetwork::default() };
+    assert!(uplink.wifi_offload);
+    assert_eq!(uplink.wifi, [home, cafe]);
+}
+
+#[test]
+fn wifi_mistakes_have_a_cure() {
+    let word = "passphrase = \"MY-PASSWORD\"";
+    for (entry, message) in [
+        (
+            format!("{word}, priority = 101"),
+            "priority: a priority is a number from 0 to 100; give the network that you prefer the higher one",
+        ),
+        (
+            format!("{word}, priority = -1"),
+            "priority: a priority is a number from 0 to 100; give the network that you prefer the higher one",
+        ),
+        (
+            format!("{word}, priority = \"1\""),
+            "priority: this must be a whole number, but is text; write priority = 1, without quotes",
+        ),
+        (
+            format!("{word}, hidden = 1"),
+            "hidden: this must be true or false, but is a number without quotes; write hidden = true or hidden = false, without quotes",
+        ),
+        (
+            format!("{word}, security = \"wep\""),
+            "security: this is no kind of Wi-Fi security that is known here; write \"wpa2\" or \"wpa3\", or leave it out for whichever works best",
+        ),
+        (
+            "security = \"wpa3\"".into(),
+            "security: an open network has no security; add a passphrase, or leave security out if the network is open",
+        ),
+    ] {
+        let file = format!("[uplink]\nwifi = [{{ ssid = \"a\", {entry} }}]");
+        let problems = parse(file.as_bytes()).unwrap_err();
+        let found = problems.to_string();
+        assert!(found.contains(&format!(": uplink.wifi.{message}")), "{entry}: {found}");
+        assert!(!found.contains("MY-PASSWORD"));
+    }
+    check(
+        "[uplink]\nwifi_offload = 1",
+        "gateway.toml:2:16: uplink.wifi_offload: this must be true or false, but is a number without quotes; write wifi_offload = true or wifi_offload = false, without quotes",
+    );
 }

@@ -19,7 +19,7 @@ fn config(addressing: Addressing, alternative: Option<&str>) -> Config {
     Config {
         hostname: "gate".into(),
         domain: "home.arpa".into(),
-        uplink: Uplink { interface: "eth1".into(), country: None, wifi: vec![], addressing },
+        uplink: Uplink { interface: "eth1".into(), country: None, wifi: vec![], wifi_offload: false, addressing },
         lan: Lan { interface: "eth0".into(), address: net("10.0.0.1/24"), alternative: alternative.map(net) },
         dhcp: Dhcp { pool: (ip("10.0.0.10"), ip("10.0.0.20")), lease: Duration::from_secs(600) },
         dns: Dns::default(),

@@ -33,3 +33,10 @@ pub(super) fn printable(ssid: &[u8]) -> String {
         })
         .collect()
 }
+
+/// The body of the first element with this extended number (section 9.4.2.1), after the number.
+pub(super) fn extension(bytes: &[u8], wanted: u8) -> Option<&[u8]> {
+    elements(bytes)
+        .filter(|(id, _)| *id == 255)
+        .find_map(|(_, body)| body.split_first().filter(|(number, _)| **number == wanted).map(|(_, rest)| rest))
+}

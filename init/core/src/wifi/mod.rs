@@ -5,15 +5,36 @@
 //! speaks nl80211; the documentation of every input and action names the command or attribute it stands for.
 //!
 //! ```text
-//! handle_radio ─► Scan ─► handle_scan_done ─► Connect ─► handle_connected ─► LinkUp
+//!  radio ─► Scan ─► choice ─┬─ CONNECT ────────────────────────────┐
+//!                           ├─ AUTHENTICATE (SAE) ─► ASSOCIATE ────┤─► 4-way handshake ─► keys ─► LinkUp
+//!                           └─ CONNECT ─► EXTERNAL_AUTH (SAE) ─────┘
 //! ```
 //!
 //! One path serves every driver. Open and PSK networks are joined with `CONNECT`, by the firmware (FullMAC) or by
-//! cfg80211's own station management (SoftMAC).
+//! cfg80211's own station management (SoftMAC). SAE is done here: with `AUTHENTICATE` and `ASSOCIATE` on SoftMAC, behind
+//! `EXTERNAL_AUTH` on FullMAC. The key handshake is done here too, unless the firmware offers it and the configuration
+//! wants it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `choice.rs` | which access point, and how |
+//! | `joining.rs` | the steps from a choice to a link |
+//! | `link.rs` | what happens to a link that is up |
+//! | `sae/` | section 12.4 |
+//! | `handshake.rs`, `eapol.rs`, `crypto.rs` | section 12.7 |
+//! | `rsn.rs`, `element.rs` | section 9.4.2 |
+//! | `memory.rs` | keys across restarts, access points that failed |
+//! | `status.rs` | words for a person |
+//!
+//! Whatever goes wrong leads back to a scan after a pause that doubles from access point to access point's own failures, up
+//! to five minutes; nothing here waits for ever, and nothing here touches the LAN.
+//!
+//! Left out: enterprise networks (802.1X), WPA 1, WEP, TKIP, OWE, fast transition, WPS, 6 GHz, PMKSA caching.
 
 use crate::entropy::Entropy;
 use crate::net::MacAddr;
 use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
@@ -21,11 +42,23 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 mod action;
+mod choice;
+mod crypto;
+mod eapol;
 mod element;
+mod handshake;
 mod input;
+mod joining;
+mod link;
+mod memory;
 mod pmk;
+mod rsn;
+mod sae;
 mod secret;
 mod settings;
+mod status;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, Associate, Authenticate, Connect, InstallKey, KeyUse, Protection, Scan};
 pub use input::{Bss, Channel, Connected, Disconnected, ExternalAuth, Failed, Quality, Radio, Roamed, Suite};
@@ -33,20 +66,37 @@ pub use pmk::{PmkDone, PmkJob};
 pub use secret::Secret;
 pub use settings::{Network, Settings};
 
+use choice::Seen;
+use joining::{External, Joining};
+use link::Up;
+use memory::{Failures, Keys};
+
 /// The longest list of scan results that is looked at; a radio hears a few hundred beacons at most.
 pub const MAX_BSS: usize = 256;
+
+/// Access points of a scan that are remembered: all of known networks first, then the strongest.
+pub const MAX_SEEN: usize = 64;
 
 /// Longest wait for a scan.
 const SCAN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Longest wait for the answer to a connection attempt.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// First wait between two scans that found nothing; doubles up to [`SCAN_AGAIN_MAX`].
+const SCAN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Wait between two scans that found nothing.
-const SCAN_AGAIN: Duration = Duration::from_secs(5);
+/// Longest wait between two scans that found nothing.
+const SCAN_AGAIN_MAX: Duration = Duration::from_secs(30);
 
-/// Privacy bit of the capability information field (section 9.4.1.4).
-const PRIVACY: u16 = 1 << 4;
+/// Wait after a change of the regulatory domain for the channels to follow; ends early when they do.
+const REGULATORY_SETTLES: Duration = Duration::from_millis(150);
+
+/// Longest wait for the kernel to say that a link is down.
+const LEAVE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Pause after a link ended: its last events must not be taken for those of the next.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Reason "leaving" (section 9.4.1.7).
+const LEAVING: u16 = 3;
 
 /// A station for one radio.
 ///
@@ -56,7 +106,26 @@ pub struct Station {
     settings: Settings,
     radio: Option<Radio>,
     state: State,
+    keys: Keys,
+    /// The network whose master key is being worked out.
+    deriving: Option<Vec<u8>>,
+    failures: Failures,
+    /// Access points of the last scan.
+    seen: Vec<Seen>,
+    /// Why each network was not joined lately, for a person.
+    trouble: Vec<Option<String>>,
+    /// For each network: WPA3 failures in a row, and until when it is given up on access points that know WPA2 too.
+    sae_failures: Vec<(u8, Option<Instant>)>,
+    /// SAE that the firmware asked for.
+    external: Option<External>,
+    last_good: Option<MacAddr>,
     quality: Option<Quality>,
+    /// Scans in a row that found nothing to join.
+    fruitless: u32,
+    /// Which hidden networks the next scan asks for.
+    hidden_turn: usize,
+    /// Whether the gateway was told that the link is up.
+    link_told: bool,
     actions: VecDeque<Action>,
 }
 
@@ -65,157 +134,180 @@ enum State {
     /// No radio.
     Absent,
     /// Until the next scan.
-    Idle {
-        until: Instant,
-    },
-    Scanning {
-        deadline: Instant,
-    },
-    Connecting {
-        deadline: Instant,
-        ssid: String,
-        bssid: MacAddr,
-    },
-    Up {
-        ssid: String,
-        bssid: MacAddr,
-    },
+    Idle { until: Instant },
+    /// Looking around.
+    Scanning { deadline: Instant },
+    /// A link is being taken down; then this one is joined, or a scan begins.
+    Leaving { until: Instant, next: Option<Box<Seen>> },
+    /// On the way to a link.
+    Joining(Box<Joining>),
+    /// The link carries data.
+    Up(Box<Up>),
 }
 
 impl Station {
-    /// A station that waits for its radio. `record` is the last [`Action::Store`], if there is one.
+    /// A station that waits for its radio. `record` is the last [`Action::Store`], if there is one; what does not belong to a
+    /// configured network and its passphrase is left out.
     pub fn new(settings: Settings, record: Option<&[u8]>) -> Self {
-        let _ = record;
-        Self { settings, radio: None, state: State::Absent, quality: None, actions: VecDeque::new() }
+        let count = settings.networks.len();
+        Self {
+            keys: Keys::new(record, &settings),
+            settings,
+            radio: None,
+            state: State::Absent,
+            deriving: None,
+            failures: Failures::default(),
+            seen: Vec::new(),
+            trouble: vec![None; count],
+            sae_failures: vec![(0, None); count],
+            external: None,
+            last_good: None,
+            quality: None,
+            fruitless: 0,
+            hidden_turn: 0,
+            link_told: false,
+            actions: VecDeque::new(),
+        }
     }
 
-    /// The radio is there, or its channels have changed: after a change of the regulatory domain.
+    /// The radio is there, or its channels have changed: after a change of the regulatory domain. A link of an earlier
+    /// process on it must have been taken down before.
     pub fn handle_radio(&mut self, radio: Radio, now: Instant, _entropy: &mut dyn Entropy) {
-        if self.radio.replace(radio).is_none() {
+        let first = self.radio.replace(radio).is_none();
+        if first {
             self.actions.extend(self.settings.country.map(Action::SetRegulatory));
+            self.derive_next();
+            let wait = if self.settings.country.is_some() { REGULATORY_SETTLES } else { Duration::ZERO };
+            self.state = State::Idle { until: now + wait };
+        }
+        if matches!(self.state, State::Idle { .. }) && (!first || self.settings.country.is_none()) {
             self.scan(now);
         }
     }
 
     /// The radio is gone.
-    pub fn handle_radio_gone(&mut self, now: Instant) {
+    pub fn handle_radio_gone(&mut self, _now: Instant) {
         self.radio = None;
-        self.down(now);
+        self.external = None;
+        self.seen.clear();
+        self.tell_down();
         self.state = State::Absent;
     }
 
     /// A scan is over. At most [`MAX_BSS`] results are looked at, so give the strongest first.
-    pub fn handle_scan_done(&mut self, results: &[Bss], now: Instant, _entropy: &mut dyn Entropy) {
-        if !matches!(self.state, State::Scanning { .. }) {
+    pub fn handle_scan_done(&mut self, results: &[Bss], now: Instant, entropy: &mut dyn Entropy) {
+        if !self.is_scanning() {
             return;
         }
-        let seen = results.iter().take(MAX_BSS);
-        let open = |bss: &&Bss| bss.capability & PRIVACY == 0 && element::find(&bss.elements, element::RSN).is_none();
-        let candidates = seen.filter(open).filter_map(|bss| {
-            let ssid = element::find(&bss.elements, element::SSID)?;
-            let known = |network: &&Network| network.ssid.as_bytes() == ssid && network.passphrase.is_none();
-            Some((bss, self.settings.networks.iter().find(known)?))
-        });
-        let Some((bss, network)) = candidates.max_by_key(|(bss, _)| bss.signal) else {
-            self.state = State::Idle { until: now + SCAN_AGAIN };
-            return;
-        };
-        let connect = Connect {
-            bssid: bss.bssid,
-            frequency: bss.frequency,
-            ssid: network.ssid.clone().into_bytes(),
-            elements: Vec::new(),
-            protection: None,
-            external_auth: false,
-            pmk: None,
-        };
-        self.state = State::Connecting { deadline: now + CONNECT_LIMIT, ssid: network.ssid.clone(), bssid: bss.bssid };
-        self.actions.push_back(Action::Connect(connect));
+        self.take_results(results, now);
+        match &mut self.state {
+            State::Scanning { .. } => self.choose(now, entropy),
+            State::Up(up) => {
+                up.scan = None;
+                self.choose_better(now);
+            }
+            _ => {}
+        }
     }
 
     /// A connection attempt came to its end, well or badly.
-    pub fn handle_connected(&mut self, outcome: &Connected, now: Instant, _entropy: &mut dyn Entropy) {
-        let State::Connecting { ssid, bssid, .. } = &self.state else { return };
-        let (ssid, bssid) = (ssid.clone(), *bssid);
-        if outcome.status == Some(0) {
-            self.actions.push_back(Action::LinkUp { ssid: element::printable(ssid.as_bytes()), bssid });
-            self.state = State::Up { ssid, bssid };
-        } else {
-            self.note(format!("{}: {bssid} refused the connection", element::printable(ssid.as_bytes())));
-            self.state = State::Idle { until: now + SCAN_AGAIN };
+    pub fn handle_connected(&mut self, outcome: &Connected, now: Instant, entropy: &mut dyn Entropy) {
+        if let State::Joining(_) = self.state {
+            self.on_connected(outcome, now, entropy);
         }
     }
 
     /// An authentication frame came, header and all: the event `AUTHENTICATE` on SoftMAC, `FRAME` on FullMAC.
-    pub fn handle_auth_frame(&mut self, _frame: &[u8], _now: Instant, _entropy: &mut dyn Entropy) {}
+    pub fn handle_auth_frame(&mut self, frame: &[u8], now: Instant, entropy: &mut dyn Entropy) {
+        self.on_auth_frame(frame, now, entropy);
+    }
 
     /// The access point did not answer an [`Action::Authenticate`] (`NL80211_ATTR_TIMED_OUT`).
-    pub fn handle_auth_timeout(&mut self, _bssid: MacAddr, _now: Instant, _entropy: &mut dyn Entropy) {}
+    pub fn handle_auth_timeout(&mut self, bssid: MacAddr, now: Instant, _entropy: &mut dyn Entropy) {
+        self.on_auth_timeout(bssid, now);
+    }
 
     /// The firmware wants us to do SAE.
-    pub fn handle_external_auth(&mut self, _wanted: &ExternalAuth, _now: Instant, _entropy: &mut dyn Entropy) {}
+    pub fn handle_external_auth(&mut self, wanted: &ExternalAuth, now: Instant, entropy: &mut dyn Entropy) {
+        self.on_external_auth(wanted, now, entropy);
+    }
 
     /// An EAPOL frame came from `source`; `frame` begins with the EAPOL version. `protected` says whether it was
-    /// encrypted on the air, `None` where nobody knows (a packet socket).
+    /// encrypted on the air, `None` where nobody knows (a packet socket). What does not come from the access point is
+    /// dropped.
     pub fn handle_eapol(
         &mut self,
-        _source: MacAddr,
-        _frame: &[u8],
-        _protected: Option<bool>,
-        _now: Instant,
-        _entropy: &mut dyn Entropy,
+        source: MacAddr,
+        frame: &[u8],
+        protected: Option<bool>,
+        now: Instant,
+        entropy: &mut dyn Entropy,
     ) {
+        self.on_eapol(source, frame, protected, now, entropy);
     }
 
     /// The PMK that [`Action::DerivePmk`] asked for.
-    pub fn handle_pmk(&mut self, _done: &PmkDone, _now: Instant, _entropy: &mut dyn Entropy) {}
+    pub fn handle_pmk(&mut self, done: &PmkDone, now: Instant, entropy: &mut dyn Entropy) {
+        let network = self.settings.networks.iter().find(|network| network.ssid.as_bytes() == done.ssid);
+        if network.is_some_and(|network| network.passphrase.as_ref() == Some(&done.passphrase)) {
+            self.keys.put(&done.ssid, done.pmk.clone());
+            self.actions.push_back(Action::Store(self.keys.record(&self.settings)));
+            self.on_pmk(&done.ssid, now, entropy);
+        }
+        if self.deriving.as_deref() == Some(&done.ssid) {
+            self.deriving = None;
+            self.derive_next();
+        }
+    }
 
     /// The link ended.
-    pub fn handle_disconnected(&mut self, _how: Disconnected, now: Instant, _entropy: &mut dyn Entropy) {
-        self.down(now);
+    pub fn handle_disconnected(&mut self, how: Disconnected, now: Instant, entropy: &mut dyn Entropy) {
+        self.on_disconnected(how, now, entropy);
     }
 
     /// The firmware moved to another access point.
-    pub fn handle_roamed(&mut self, roamed: &Roamed, _now: Instant, _entropy: &mut dyn Entropy) {
-        if let State::Up { ssid, bssid } = &mut self.state {
-            *bssid = roamed.bssid;
-            let ssid = element::printable(ssid.as_bytes());
-            self.actions.push_back(Action::LinkUp { ssid, bssid: roamed.bssid });
+    pub fn handle_roamed(&mut self, roamed: &Roamed, now: Instant, entropy: &mut dyn Entropy) {
+        self.on_roamed(roamed, now, entropy);
+    }
+
+    /// No beacon was heard for a while (`NL80211_CMD_NOTIFY_CQM` with `BEACON_LOSS_EVENT` or `PKT_LOSS_EVENT`). The kernel
+    /// goes on probing the access point; meanwhile we look for another.
+    pub fn handle_beacon_loss(&mut self, now: Instant) {
+        if let State::Up(up) = &mut self.state {
+            up.look_around_now(now);
         }
     }
 
-    /// No beacon was heard for a while (`NL80211_CMD_NOTIFY_CQM` with `BEACON_LOSS_EVENT` or `PKT_LOSS_EVENT`).
-    pub fn handle_beacon_loss(&mut self, _now: Instant) {}
-
     /// The access point moved to another channel (`NL80211_CMD_CH_SWITCH_NOTIFY`), MHz.
-    pub fn handle_channel(&mut self, _frequency: u32) {}
+    pub fn handle_channel(&mut self, frequency: u32) {
+        if let State::Up(up) = &mut self.state {
+            up.target.frequency = frequency;
+        }
+    }
 
     /// How good the link is.
-    pub fn handle_quality(&mut self, quality: Quality, _now: Instant) {
+    pub fn handle_quality(&mut self, quality: Quality, now: Instant) {
         self.quality = Some(quality);
+        self.watch_signal(now);
     }
 
     /// The kernel refused an action; `errno` is positive.
-    pub fn handle_failed(&mut self, _what: Failed, errno: i32, now: Instant, _entropy: &mut dyn Entropy) {
-        if !matches!(self.state, State::Absent) {
-            self.note(format!("the kernel refused (error {errno})"));
-            self.down(now);
-        }
+    pub fn handle_failed(&mut self, what: Failed, errno: i32, now: Instant, _entropy: &mut dyn Entropy) {
+        self.on_failed(what, errno, now);
     }
 
     /// The moment of [`Station::poll_timeout`] has come. Harmless at any other time.
-    pub fn handle_timeout(&mut self, now: Instant, _entropy: &mut dyn Entropy) {
+    pub fn handle_timeout(&mut self, now: Instant, entropy: &mut dyn Entropy) {
         if self.poll_timeout().is_none_or(|due| due > now) {
             return;
         }
         match &self.state {
+            State::Absent => {}
             State::Idle { .. } => self.scan(now),
-            State::Scanning { .. } => self.state = State::Idle { until: now + SCAN_AGAIN },
-            State::Connecting { .. } => {
-                self.actions.push_back(Action::Disconnect { reason: 3 });
-                self.state = State::Idle { until: now + SCAN_AGAIN };
-            }
-            State::Absent | State::Up { .. } => {}
+            State::Scanning { .. } => self.nothing_found(now),
+            State::Leaving { .. } => self.left(now, entropy),
+            State::Joining(_) => self.on_joining_timer(now, entropy),
+            State::Up(_) => self.on_up_timer(now),
         }
     }
 
@@ -226,45 +318,168 @@ impl Station {
 
     /// When [`Station::handle_timeout`] is due. It may lie in the past.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Absent | State::Up { .. } => None,
-            State::Idle { until } => Some(until),
-            State::Scanning { deadline } | State::Connecting { deadline, .. } => Some(deadline),
+        match &self.state {
+            State::Absent => None,
+            State::Idle { until } | State::Leaving { until, .. } => Some(*until),
+            State::Scanning { deadline } => Some(*deadline),
+            State::Joining(joining) => {
+                Some(self.external.as_ref().map_or(joining.due(), |e| joining.due().min(e.again)))
+            }
+            State::Up(up) => up.due(),
         }
     }
 
     /// Whether the link carries data.
     pub fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
+        self.link_told
     }
 
     /// What `gatepost wifi` shows: networks in sight, the chosen one, its signal and rate, and why it is not connected.
-    pub fn status(&self, _now: Instant) -> String {
+    /// Plain lines; names of strangers are escaped.
+    pub fn status(&self, now: Instant) -> String {
+        status::text(self, now)
+    }
+
+    fn is_scanning(&self) -> bool {
         match &self.state {
-            State::Absent => String::from("no radio\n"),
-            State::Idle { .. } => String::from("none of the known networks is in sight\n"),
-            State::Scanning { .. } => String::from("looking for networks\n"),
-            State::Connecting { ssid, bssid, .. } => format!("connecting to {ssid} ({bssid})\n"),
-            State::Up { ssid, bssid } => format!("connected to {ssid} ({bssid})\n"),
+            State::Scanning { .. } => true,
+            State::Up(up) => up.scan.is_some(),
+            _ => false,
         }
     }
 
+    /// Asks for the next master key that is not known yet, before it is needed. One at a time: each costs a processor up to
+    /// a second.
+    fn derive_next(&mut self) {
+        if self.deriving.is_some() {
+            return;
+        }
+        let missing = self.settings.networks.iter().find_map(|network| {
+            let ssid = network.ssid.as_bytes();
+            let needed = network.security != crate::config::WifiSecurity::Wpa3 && self.keys.get(ssid).is_none();
+            Some(PmkJob::new(ssid, network.passphrase.as_ref().filter(|_| needed)?))
+        });
+        if let Some(job) = missing {
+            self.derive(job);
+        }
+    }
+
+    fn derive(&mut self, job: PmkJob) {
+        if self.deriving.as_deref() != Some(job.ssid()) {
+            self.deriving = Some(job.ssid().to_vec());
+            self.actions.push_back(Action::DerivePmk(job));
+        }
+    }
+
+    /// Begins a scan.
     fn scan(&mut self, now: Instant) {
-        self.actions.push_back(Action::Scan(Scan { ssids: vec![Vec::new()], frequencies: Vec::new(), flush: true }));
+        let scan = self.next_scan();
+        self.actions.push_back(Action::Scan(scan));
         self.state = State::Scanning { deadline: now + SCAN_LIMIT };
     }
 
-    fn down(&mut self, now: Instant) {
-        if matches!(self.state, State::Absent) {
-            return;
+    /// Everybody is asked, and as many hidden networks by name as the radio takes, in turn. Where nothing may be sent, the
+    /// scan only listens.
+    fn next_scan(&mut self) -> Scan {
+        let Some(radio) = &self.radio else { return Scan { ssids: vec![], frequencies: vec![], flush: true } };
+        let may_send = radio.channels.is_empty() || radio.channels.iter().any(|c| !c.disabled && !c.passive);
+        let mut ssids = Vec::new();
+        if may_send {
+            ssids.push(Vec::new());
+            let hidden: Vec<&Network> = self.settings.networks.iter().filter(|network| network.hidden).collect();
+            let room = usize::from(radio.max_scan_ssids.max(2) - 1).min(hidden.len());
+            let names = hidden.iter().cycle().skip(self.hidden_turn).take(room);
+            ssids.extend(names.map(|network| network.ssid.clone().into_bytes()));
+            self.hidden_turn = self.hidden_turn.wrapping_add(room).checked_rem(hidden.len()).unwrap_or(0);
         }
-        if self.is_up() {
+        Scan { ssids, frequencies: Vec::new(), flush: true }
+    }
+
+    /// Remembers what a scan saw.
+    fn take_results(&mut self, results: &[Bss], now: Instant) {
+        let Some(radio) = &self.radio else { return };
+        let no_sae = |index: usize| {
+            self.sae_failures.get(index).is_some_and(|(_, until)| until.is_some_and(|until| until > now))
+        };
+        let mut seen: Vec<Seen> = results
+            .iter()
+            .take(MAX_BSS)
+            .filter(|bss| bss.bssid.is_unicast())
+            .map(|bss| choice::look(bss, &self.settings, radio, no_sae))
+            .collect();
+        seen.sort_by_key(|seen| (seen.network.is_none(), core::cmp::Reverse(seen.signal)));
+        seen.truncate(MAX_SEEN);
+        self.seen = seen;
+        for index in 0..self.trouble.len() {
+            let refusal = self.seen.iter().filter(|seen| seen.network == Some(index)).find_map(|seen| {
+                let why = seen.plan.as_ref().err()?.text();
+                Some(format!("{} at {} is not joined: {why}", memory::quoted(&seen.ssid), seen.bssid))
+            });
+            if let (Some(refusal), Some(trouble)) = (refusal, self.trouble.get_mut(index)) {
+                *trouble = Some(refusal);
+            }
+        }
+    }
+
+    /// The best access point that may be tried now.
+    fn best(&self, now: Instant, among: impl Fn(&Seen) -> bool) -> Option<&Seen> {
+        let free = |seen: &&Seen| seen.plan.is_ok() && self.failures.until(seen.bssid, now).is_none() && among(seen);
+        self.seen.iter().filter(free).max_by_key(|seen| seen.rank(&self.settings, self.last_good))
+    }
+
+    /// Joins the best of what was seen.
+    fn choose(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        match self.best(now, |_| true).cloned() {
+            Some(seen) => self.join(seen, now, entropy),
+            None => self.nothing_found(now),
+        }
+    }
+
+    /// Scans again later, or as soon as somebody who failed may be tried again.
+    fn nothing_found(&mut self, now: Instant) {
+        let pause = SCAN_AGAIN.saturating_mul(1 << self.fruitless.min(8)).min(SCAN_AGAIN_MAX);
+        self.fruitless = self.fruitless.saturating_add(1);
+        self.tell_down();
+        self.state = State::Idle { until: now + pause };
+    }
+
+    /// Takes the link down, and goes on with `next`.
+    fn leave(&mut self, reason: u16, next: Option<Box<Seen>>, now: Instant) {
+        self.external = None;
+        self.actions.push_back(Action::Disconnect { reason });
+        self.state = State::Leaving { until: now + LEAVE_LIMIT, next };
+    }
+
+    /// The link is down, as was wanted.
+    fn left(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        let state = core::mem::replace(&mut self.state, State::Idle { until: now + QUIET });
+        if let State::Leaving { next: Some(next), .. } = state {
+            self.join(*next, now, entropy);
+        }
+    }
+
+    fn tell_up(&mut self, ssid: &[u8], bssid: MacAddr) {
+        self.link_told = true;
+        self.actions.push_back(Action::LinkUp { ssid: element::printable(ssid), bssid });
+    }
+
+    fn tell_down(&mut self) {
+        self.quality = None;
+        if core::mem::take(&mut self.link_told) {
             self.actions.push_back(Action::LinkDown);
         }
-        self.state = State::Idle { until: now + SCAN_AGAIN };
     }
 
     fn note(&mut self, text: String) {
         self.actions.push_back(Action::Note(text));
+    }
+
+    /// Says once why a network can't be joined: in the status, and in the log if it is news.
+    fn complain(&mut self, network: usize, text: String) {
+        let Some(trouble) = self.trouble.get_mut(network) else { return };
+        if trouble.as_ref() != Some(&text) {
+            *trouble = Some(text.clone());
+            self.note(text);
+        }
     }
 }

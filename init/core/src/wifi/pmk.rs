@@ -34,6 +34,11 @@ impl PmkJob {
         Self { ssid: ssid.to_vec(), passphrase: passphrase.clone() }
     }
 
+    /// The network's name.
+    pub(super) fn ssid(&self) -> &[u8] {
+        &self.ssid
+    }
+
     /// Takes up to a second on a Pi.
     pub fn run(self) -> PmkDone {
         let mut pmk = vec![0; PMK_BYTES];

@@ -11,7 +11,13 @@ fn config() -> Config {
     Config {
         hostname: "gate".into(),
         domain: "home.arpa".into(),
-        uplink: Uplink { interface: "eth1".into(), country: None, wifi: vec![], addressing: Addressing::Dhcp },
+        uplink: Uplink {
+            interface: "eth1".into(),
+            country: None,
+            wifi: vec![],
+            wifi_offload: false,
+            addressing: Addressing::Dhcp,
+        },
         lan: Lan { interface: "eth0".into(), address: "10.0.0.1/24".parse().unwrap(), alternative: None },
         dhcp: Dhcp {
             pool: ("10.0.0.10".parse().unwrap(), "10.0.0.20".parse().unwrap()),

@@ -155,6 +155,7 @@ fn settings_move_to_the_alternative_lan() {
             interface: "eth1".into(),
             country: None,
             wifi: Vec::new(),
+            wifi_offload: false,
             addressing: crate::config::Addressing::Dhcp,
         },
         lan: crate::config::Lan {
