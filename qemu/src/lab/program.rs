@@ -30,6 +30,20 @@ impl Program {
         Ok(Self { child, log: log.to_owned() })
     }
 
+    /// Its process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// What it said so far.
     #[must_use]
     pub fn said(&self) -> String {

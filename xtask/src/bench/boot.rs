@@ -7,6 +7,7 @@
 //! * *gatepost*: the card as it is. A client on the LAN sends a DHCPDISCOVER every 100 ms; the clock stops at the first
 //!   DHCPOFFER.
 
+use super::median;
 use crate::qemu::prepare;
 use anyhow::{Context, Result, bail, ensure};
 use qemu::dhcp::{Answer, Kind, Question};
@@ -113,22 +114,4 @@ fn until_offer(vm: &mut Vm, frames: &mut Datagrams) -> Result<Duration> {
         ensure!(vm.starts().len() == 1, "the guest rebooted; its console:\n{}", vm.console().tail(40));
     }
     bail!("no DHCPOFFER within {} s; the console ends with:\n{}", PATIENCE.as_secs(), vm.console().tail(40))
-}
-
-/// The middle value, or the mean of the two middle ones.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    if values.len().is_multiple_of(2) { f64::midpoint(values[half - 1], values[half]) } else { values[half] }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert!((median(&mut [3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
-        assert!((median(&mut [4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
-    }
 }

@@ -1,7 +1,7 @@
 //! Every test, ring by ring: what is quick and close to the code first, what boots a machine last.
 
 mod report;
-mod tools;
+pub mod tools;
 mod wifi_lab;
 
 use crate::{check, image};

@@ -32,16 +32,21 @@ const TOOLS: [(&str, &str); 20] = [
 
 /// Installs what is missing when root, else says what to type.
 pub fn ensure(needed: bool) -> Result<()> {
+    if needed { install(&TOOLS, "the tests") } else { Ok(()) }
+}
+
+/// The same for other programs that `who` needs, each with its package.
+pub fn install(tools: &[(&str, &str)], who: &str) -> Result<()> {
     let mut packages: Vec<_> =
-        TOOLS.iter().filter(|(tool, _)| !is_installed(tool)).map(|(_, package)| *package).collect();
+        tools.iter().filter(|(tool, _)| !is_installed(tool)).map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
-    if !needed || packages.is_empty() {
+    if packages.is_empty() {
         return Ok(());
     }
     let install = format!("apt-get install --yes --no-install-recommends {}", packages.join(" "));
     if !Uid::effective().is_root() {
-        bail!("the tests need a few programs; type\n\n    sudo {install}\n\nand start again");
+        bail!("{who} can not do without a few programs; type\n\n    sudo {install}\n\nand start again");
     }
     eprintln!("installing {}", packages.join(", "));
     if !apt_get(&["update", "-qq"])?
