@@ -2,7 +2,7 @@
 
 use crate::traffic::dns;
 use crate::{MILLION, fuzz, stream};
-use gatepost_core::config::{Record, RecordData};
+use gatepost_core::config::{Forward, Protocol, Record, RecordData, Upstream};
 use gatepost_core::dns::{
     Action, BlockListBuilder, Client, Dns, Failure, MAX_FLIGHTS, MAX_WAITERS, NameRecord, Outcome, Settings, TOTAL,
     Transport, UpstreamKey,
@@ -58,7 +58,14 @@ impl Bed {
         lists.end_file();
         dns.set_block_list(lists.finish());
         let servers = ["192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:5353"];
-        dns.set_upstreams(&servers.map(|server| server.parse::<SocketAddrV4>().unwrap().into()));
+        let forwards = [("w1.example.com", "192.0.2.4:53"), ("example.org", "192.0.2.1:53")];
+        dns.set_forwards(&forwards.map(|(domain, server)| Forward {
+            domain: domain.into(),
+            servers: vec![server.parse::<SocketAddrV4>().unwrap().into()],
+        }));
+        let mut servers = servers.map(|server| Upstream::from(server.parse::<SocketAddrV4>().unwrap()));
+        servers[2].protocol = Protocol::Tls { name: "dns.example".into() };
+        dns.set_upstreams(&servers);
         let now = Instant::from_secs(1);
         Self { dns, entropy, now, open: vec![], pending: 0, connection: 0, answer: vec![] }
     }
@@ -177,7 +184,8 @@ fn dns_queries() {
     let stream = stream("dns queries", vec![], 1400).with_words(&words);
     let mut bed = Bed::new();
     fuzz("dns queries", 10 * MILLION, stream, |stream| {
-        let millis = stream.below(3);
+        // Now and then so long that kept answers are past their time.
+        let millis = if stream.one_in(10_000) { 100_000 } else { stream.below(3) };
         bed.pass_time(millis);
         let bytes = if stream.one_in(10) {
             stream.random().clone()
@@ -206,7 +214,8 @@ fn dns_replies() {
     let stream = stream("dns replies", vec![], 4096).with_words(&words);
     let mut bed = Bed::new();
     fuzz("dns replies", 5 * MILLION, stream, |stream| {
-        let millis = stream.below(3);
+        // Now and then so long that kept answers are past their time.
+        let millis = if stream.one_in(10_000) { 100_000 } else { stream.below(3) };
         bed.pass_time(millis);
         if bed.open.len() < 32 {
             let good = dns::query(stream);

@@ -1,27 +1,36 @@
 //! Port 53 over UDP, many packets a system call.
 
 use super::bound_udp::bound_udp;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
-use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-use std::io::{self, IoSlice, IoSliceMut};
+use super::many::{BATCH, Many};
+use nix::sys::socket::{setsockopt, sockopt};
+use std::io;
+use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, WouldBlock};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// Packets read or sent by one system call. Past 32 the cost of the call itself no longer shows.
-const BATCH: usize = 32;
-
 /// Largest query that is read (RFC 5625 section 4.4.2 wants 4096 bytes to pass).
 const MAX_QUERY: usize = 4096;
+
+/// Batches in a row before others have their turn: at most a few milliseconds' work even on the slowest Pi.
+const TURN: usize = 8;
+
+/// What the kernel may hold for us while we do something else, in bytes as it counts them: some thousand queries.
+const WAITING: usize = 1 << 20;
+
+/// What became of a query.
+pub struct Reply {
+    /// What was written is to be sent.
+    pub send: bool,
+    /// The core wants something done.
+    pub more: bool,
+}
 
 /// The DNS server's UDP socket on the LAN.
 pub struct DnsUdp {
     socket: UdpSocket,
-    headers: MultiHeaders<SockaddrIn>,
-    queries: Vec<[u8; MAX_QUERY]>,
-    /// One buffer a query of the batch, kept so that answers allocate nothing, and whom it goes to.
-    answers: Vec<(Option<SocketAddrV4>, Vec<u8>)>,
+    many: Many<MAX_QUERY>,
     address: Ipv4Addr,
 }
 
@@ -29,49 +38,60 @@ impl DnsUdp {
     /// Opens port 53 of `address` on `interface`.
     pub fn open(interface: &str, address: Ipv4Addr) -> io::Result<Self> {
         let socket = bound_udp(interface, SocketAddrV4::new(address, 53))?;
-        Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
-            headers: MultiHeaders::preallocate(BATCH, None),
-            queries: vec![[0; MAX_QUERY]; BATCH],
-            answers: vec![(None, Vec::new()); BATCH],
-            address,
-        })
+        // Less room is no reason not to serve.
+        let _ = setsockopt(&socket, sockopt::RcvBuf, &WAITING);
+        Ok(Self { socket: UdpSocket::from_std(socket)?, many: Many::new(), address })
     }
 
-    /// Waits for queries, hands each to `answer` and sends what it wrote. `answer` gets the peer, the query and an
-    /// empty buffer; it returns whether the buffer is to be sent now.
-    pub async fn serve(&mut self, mut answer: impl FnMut(SocketAddrV4, &[u8], &mut Vec<u8>) -> bool) -> io::Result<()> {
-        self.socket.readable().await?;
-        let received = match self.receive() {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            // An ICMP error of an earlier answer; the client's loss, not ours.
-            Err(error) if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) => {
+    /// Waits for queries, hands each to `answer` and sends what it wrote. Goes on by itself until the core wants
+    /// something done, or others are to have their turn. `begin` is called
+    /// before each batch. Safe to abandon while it waits.
+    pub async fn serve<T>(
+        &mut self,
+        mut begin: impl FnMut() -> T,
+        mut answer: impl FnMut(&T, SocketAddrV4, &[u8], &mut Vec<u8>) -> Reply,
+    ) -> io::Result<()> {
+        let mut turn = 0;
+        loop {
+            self.socket.readable().await?;
+            let received = match self.receive() {
+                Ok(received) => received,
+                Err(error) if error.kind() == WouldBlock => continue,
+                // An ICMP error of an earlier answer; the client's loss, not ours.
+                Err(error) if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let (batch, mut more) = (begin(), false);
+            self.many.answer(received, |peer, query, out| {
+                let reply = answer(&batch, peer, query, out);
+                more |= reply.more;
+                reply.send
+            });
+            self.many.flush(self.socket.as_raw_fd());
+            // A socket that was found empty begins a new turn.
+            turn = if received < BATCH { 0 } else { turn + 1 };
+            if more || turn >= TURN {
                 return Ok(());
             }
-            Err(error) => return Err(error),
-        };
-        for (((peer, length), query), slot) in received.iter().zip(&self.queries).zip(&mut self.answers) {
-            slot.0 = None;
-            let (Some(peer), Some(query)) = (peer, query.get(..*length)) else { continue };
-            let peer = SocketAddrV4::new(peer.ip(), peer.port());
-            slot.1.clear();
-            if answer(peer, query, &mut slot.1) {
-                slot.0 = Some(peer);
-            }
         }
-        self.flush(received.len());
-        Ok(())
     }
 
-    fn receive(&mut self) -> io::Result<Vec<(Option<SockaddrIn>, usize)>> {
-        let Self { socket, headers, queries, .. } = self;
+    fn receive(&mut self) -> io::Result<usize> {
+        let Self { socket, many, .. } = self;
         let fd = socket.as_raw_fd();
-        let mut slices: Vec<_> = queries.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        socket.try_io(Interest::READABLE, || {
-            let received = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-            Ok(received.map(|message| (message.address, message.bytes)).collect())
-        })
+        let mut received = 0;
+        let result = socket.try_io(Interest::READABLE, || {
+            received = many.receive(fd)?;
+            // A batch that is not full has emptied the socket. Saying so spares a system call that would find nothing;
+            // a packet that comes after it wakes us.
+            if received < BATCH { Err(WouldBlock.into()) } else { Ok(()) }
+        });
+        match result {
+            Err(error) if received == 0 => Err(error),
+            _ => Ok(received),
+        }
     }
 
     /// Our address, which the queries were sent to.
@@ -83,30 +103,5 @@ impl DnsUdp {
     pub fn send(&self, peer: SocketAddrV4, payload: &[u8]) {
         // A full queue or a client that left: the client asks again.
         let _ = self.socket.try_send_to(payload, peer.into());
-    }
-
-    fn flush(&self, received: usize) {
-        let ready: Vec<_> =
-            self.answers.iter().take(received).filter_map(|(to, answer)| Some(((*to)?, answer))).collect();
-        if let [(peer, payload)] = ready.as_slice() {
-            self.send(*peer, payload);
-            return;
-        }
-        if ready.is_empty() {
-            return;
-        }
-        let slices: Vec<_> = ready.iter().map(|(_, payload)| [IoSlice::new(payload)]).collect();
-        let peers: Vec<_> = ready.iter().map(|(peer, _)| Some(SockaddrIn::from(*peer))).collect();
-        let mut headers = MultiHeaders::preallocate(ready.len(), None);
-        let fd = self.socket.as_raw_fd();
-        let sent = match sendmmsg(fd, &mut headers, &slices, &peers, [], MsgFlags::MSG_DONTWAIT) {
-            Ok(results) => results.count(),
-            Err(_) => 0,
-        };
-        // The kernel stops at the first answer it can't send. The rest go one by one, so that one client's
-        // unreachable address costs no other client its answer.
-        for (peer, payload) in ready.iter().skip(sent) {
-            self.send(*peer, payload);
-        }
     }
 }

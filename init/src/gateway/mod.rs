@@ -15,6 +15,7 @@ mod facts;
 mod heartbeat;
 mod lan;
 mod lan_dhcp;
+mod many;
 mod netlink;
 mod raw;
 mod sandbox;

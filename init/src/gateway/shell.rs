@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::disk::{Disk, Job};
+use super::dns_udp::Reply;
 use super::entropy::KernelEntropy;
 use super::event::{self, Event, EventSender};
 use super::facts::Facts;
@@ -139,7 +140,7 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
     }
 }
 
-/// Answers a batch of DNS queries; waits for ever when there is no socket.
+/// Answers DNS queries until the core wants something done; waits for ever when there is no socket.
 async fn serve(
     udp: Option<&mut super::dns_udp::DnsUdp>,
     gateway: &mut Gateway,
@@ -147,9 +148,10 @@ async fn serve(
 ) -> io::Result<()> {
     let Some(udp) = udp else { return pending().await };
     let local = udp.address();
-    udp.serve(|peer, query, answer| {
+    udp.serve(clock::now, |now, peer, query, answer| {
         let client = Client { transport: Transport::Udp, peer: SocketAddr::V4(peer), local };
-        gateway.handle_dns_query(client, query, clock::now(), entropy, answer) == Outcome::Answered
+        let send = gateway.handle_dns_query(client, query, *now, entropy, answer) == Outcome::Answered;
+        Reply { send, more: gateway.has_actions() }
     })
     .await
 }

@@ -275,7 +275,8 @@ fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {
     let upstream = check_upstreams(&raw.upstream, "dns.upstream", lan, report);
     let rebind = rebind::check(&raw.rebind, report);
     let block = block::check(&raw.block, report);
-    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind, block, ..Dns::default() }
+    let keeping = super::keeping::check(&raw.keeping, report);
+    Dns { upstream, log_queries: raw.log_queries.unwrap_or(false), rebind, block, keeping, ..Dns::default() }
 }
 
 /// The servers of one list.

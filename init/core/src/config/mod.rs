@@ -25,6 +25,7 @@
 //! | `dhcp.lease` | `"12h"` |
 //! | `dns.upstream` | the servers that the uplink's DHCP server names |
 //! | `dns.log_queries` | `false` |
+//! | `dns.stale`, `dns.prefetch`, `dns.cache_kib` | `true`, `true`, 4096 |
 //! | `dns.rebind_protection`, `dns.rebind_allow` | `true`, none |
 //! | `dns.block`, `dns.block_allow`, `dns.block_answer` | none, none, `"nxdomain"` |
 //! | `[[dns.forward]]`, `[[dns.record]]` | none |
@@ -44,6 +45,7 @@ mod domains;
 mod firewall;
 mod forward;
 mod hosts;
+mod keeping;
 mod parse;
 mod problem;
 mod raw;
@@ -58,6 +60,7 @@ mod words;
 
 pub use block::{Block, BlockAnswer, MAX_LISTS};
 pub use firewall::{Allow, BlockedHost, Firewall, PortForward, Ports, Transport};
+pub use keeping::Keeping;
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
@@ -206,6 +209,8 @@ pub struct Dns {
     pub forwards: Vec<Forward>,
     /// Records beside the hosts, the hosts' aliases among them.
     pub records: Vec<Record>,
+    /// What is kept of answers from outside.
+    pub keeping: Keeping,
 }
 
 /// A host with a name and address of its own.

@@ -72,6 +72,7 @@ pub(super) struct RawDns {
     pub block: block::Raw,
     pub forwards: Vec<forward::Raw>,
     pub records: Vec<records::Raw>,
+    pub keeping: super::keeping::Raw,
 }
 
 /// One `[[host]]`.
@@ -102,6 +103,9 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "block",
             "block_allow",
             "block_answer",
+            "stale",
+            "prefetch",
+            "cache_kib",
             "forward",
             "record",
         ],
@@ -166,6 +170,7 @@ fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
         block: block::read(dns),
         forwards: dns.each("forward", "a line [[dns.forward]] above the keys of each domain", forward::read),
         records: dns.each("record", "a line [[dns.record]] above the keys of each record", records::read),
+        keeping: super::keeping::read(dns),
     }
 }
 

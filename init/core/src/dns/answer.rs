@@ -15,10 +15,45 @@ const OPT_SIZE: usize = 11;
 /// Octets of the option that explains an answer (RFC 8914 section 2), without text.
 const EDE_SIZE: usize = 6;
 
+/// Seconds that an answer past its time is given (RFC 8767 section 4).
+const STALE_TTL: u32 = 30;
+
 /// Why an answer is as it is (RFC 8914 section 4).
 pub(super) mod ede {
+    /// Its time is over.
+    pub(in crate::dns) const STALE_ANSWER: u16 = 3;
     /// What the house does not want is kept back.
     pub(in crate::dns) const BLOCKED: u16 = 15;
+    /// "No such name", and its time is over.
+    pub(in crate::dns) const STALE_NXDOMAIN_ANSWER: u16 = 19;
+}
+
+/// How old an answer is that is given.
+#[derive(Clone, Copy)]
+pub(super) enum Age {
+    /// It came so many seconds ago.
+    Seconds(u32),
+    /// Its time is over (RFC 8767).
+    Stale,
+}
+
+impl Age {
+    /// What is left of a TTL.
+    pub(super) fn ttl(self, ttl: u32) -> u32 {
+        match self {
+            Age::Seconds(seconds) => ttl.saturating_sub(seconds),
+            Age::Stale => STALE_TTL,
+        }
+    }
+
+    /// What a client with EDNS is told about the answer.
+    pub(super) fn ede(self, answer: &Answer) -> Option<u16> {
+        match self {
+            Age::Seconds(_) => answer.ede,
+            Age::Stale if answer.rcode == rcode::NXDOMAIN => Some(ede::STALE_NXDOMAIN_ANSWER),
+            Age::Stale => Some(ede::STALE_ANSWER),
+        }
+    }
 }
 
 /// A checked answer in the form it is kept in.
@@ -56,9 +91,11 @@ impl Answer {
         self.body.len() + 2 * self.ttl_at.len()
     }
 
-    /// Writes it to `out` for one client, `age` seconds after it came. Too long for the client: TC and no records.
-    pub(super) fn write(&self, asked: &Asked<'_>, age: u32, out: &mut Vec<u8>) {
-        let opt = asked.edns.map_or(0, |_| OPT_SIZE + self.ede.map_or(0, |_| EDE_SIZE));
+    /// Writes it to `out` for one client. Too long for the client: TC and no records.
+    #[inline]
+    pub(super) fn write(&self, asked: &Asked<'_>, age: Age, out: &mut Vec<u8>) {
+        let ede = age.ede(self);
+        let opt = asked.edns.map_or(0, |_| OPT_SIZE + ede.map_or(0, |_| EDE_SIZE));
         if HEADER + self.body.len() + opt > asked.limit {
             return empty(asked, flag::TC | self.rcode, out);
         }
@@ -68,10 +105,10 @@ impl Answer {
         for &at in &self.ttl_at {
             let at = usize::from(at);
             if let Some(four) = out.get_mut(at..at + 4).and_then(|four| <&mut [u8; 4]>::try_from(four).ok()) {
-                *four = u32::from_be_bytes(*four).saturating_sub(age).to_be_bytes();
+                *four = age.ttl(u32::from_be_bytes(*four)).to_be_bytes();
             }
         }
-        end_with(asked, self.rcode, self.ede, out);
+        end_with(asked, self.rcode, ede, out);
     }
 }
 

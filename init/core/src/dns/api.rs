@@ -29,15 +29,21 @@ pub struct Settings {
     pub block: config::Block,
     /// Records beside the hosts.
     pub records: Vec<config::Record>,
+    /// Whether an answer past its time may be given when no server answers (RFC 8767).
+    pub stale: bool,
+    /// Whether names that are asked for often are fetched anew shortly before their time is over.
+    pub prefetch: bool,
 }
 
 impl Settings {
     /// The domain of a home that has none (RFC 8375).
     pub const DOMAIN: &'static str = "home.arpa";
-    /// Answers kept by default: a household asks for a few hundred names in an hour.
-    pub const CACHE_ENTRIES: usize = 4096;
-    /// Octets for kept answers by default: 1 MiB, of the 8 MiB that the gateway process may take.
-    pub const CACHE_BYTES: usize = 1 << 20;
+    /// Answers kept by default: a household asks for a few hundred names in an hour, a large office for ten thousand.
+    pub const CACHE_ENTRIES: usize = Self::CACHE_BYTES / Self::BYTES_AN_ENTRY;
+    /// Octets for kept answers by default: 4 MiB. An answer with one address takes some 230.
+    pub const CACHE_BYTES: usize = 4 << 20;
+    /// As many octets must be there for each answer that may be kept: no answer takes less.
+    pub const BYTES_AN_ENTRY: usize = 160;
 
     /// Settings with the default cache and no query log.
     pub fn new(hostname: &str, domain: &str, lan: Ipv4Net) -> Settings {
@@ -51,6 +57,8 @@ impl Settings {
             rebind: config::Rebind::default(),
             block: config::Block::default(),
             records: Vec::new(),
+            stale: true,
+            prefetch: true,
         }
     }
 }
@@ -179,6 +187,8 @@ pub enum How {
     Cache,
     /// The name is on a block list.
     Blocked,
+    /// An earlier answer whose time is over.
+    Stale,
     /// This server, just now.
     Upstream(SocketAddrV4),
     /// Nobody gave one, or the query was refused.
@@ -217,6 +227,7 @@ impl fmt::Display for Note {
             How::Local => f.write_str(": answered from the local names")?,
             How::Cache => f.write_str(": answered from the cache")?,
             How::Blocked => f.write_str(": blocked by a list")?,
+            How::Stale => f.write_str(": answered from the cache although its time is over")?,
             How::Upstream(server) => write!(f, ": answered by {}", server.ip())?,
             How::Failed => f.write_str(": no answer could be given")?,
         }
@@ -259,6 +270,10 @@ pub struct Stats {
     pub local: u64,
     /// Of these, answered from the cache.
     pub cache_hits: u64,
+    /// Of these, answered from the cache although the answer's time was over (RFC 8767).
+    pub stale: u64,
+    /// Answers fetched anew before their time was over.
+    pub prefetched: u64,
     /// Questions sent to servers, repetitions included.
     pub asked_upstream: u64,
     /// Answers that were only SERVFAIL or another error because no server gave a better one.

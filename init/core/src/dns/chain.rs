@@ -1,7 +1,7 @@
 //! An alias of ours whose target is a name of the internet: the target is asked for, and the client gets the whole chain
 //! in one answer (RFC 1034 section 3.6.2).
 
-use super::answer::{self, Answer};
+use super::answer::{self, Age, Answer};
 use super::data::Data;
 use super::name::Name;
 use super::query::Asked;
@@ -28,8 +28,8 @@ impl Chain {
         question
     }
 
-    /// Writes the answer for one client: the aliases, then what `answer`, which came `age` seconds ago, says of the target.
-    pub(super) fn write(&self, answer: &Answer, asked: &Asked<'_>, age: u32, out: &mut Vec<u8>) {
+    /// Writes the answer for one client: the aliases, then what `answer` says of the target.
+    pub(super) fn write(&self, answer: &Answer, asked: &Asked<'_>, age: Age, out: &mut Vec<u8>) {
         if !matches!(answer.rcode, rcode::NOERROR | rcode::NXDOMAIN) {
             return answer::empty(asked, answer.rcode, out);
         }
@@ -46,14 +46,14 @@ impl Chain {
         let header = Header { id: asked.id, flags, counts: [1, answers, authority, additional] };
         out.clear();
         out.extend_from_slice(&writer.finish(header));
-        answer::end_with(asked, answer.rcode, answer.ede, out);
+        answer::end_with(asked, answer.rcode, age.ede(answer), out);
         if out.len() > asked.limit {
             answer::empty(asked, flag::TC | answer.rcode, out);
         }
     }
 
     /// Copies the records of an answer, whose names may be pointers, into another message.
-    fn copy(&self, answer: &Answer, age: u32, writer: &mut Writer) -> Option<()> {
+    fn copy(&self, answer: &Answer, age: Age, writer: &mut Writer) -> Option<()> {
         // Pointers count from the start of the message.
         let mut msg = vec![0; HEADER];
         msg.extend_from_slice(&answer.body);
@@ -63,7 +63,7 @@ impl Chain {
             at = record.data.end;
             let (owner, _) = Name::read(&msg, record.owner)?;
             let data = Data::read(&msg, &record)?;
-            let ttl = record.ttl.saturating_sub(age);
+            let ttl = age.ttl(record.ttl);
             writer.record(&owner, (record.rtype, record.class), ttl, |writer| data.write(writer));
         }
         Some(())

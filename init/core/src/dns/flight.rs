@@ -1,6 +1,6 @@
 //! One question that servers are working on: who waits for it and what was tried.
 
-use super::answer::Answer;
+use super::answer::{Age, Answer};
 use super::api::{Client, UpstreamKey};
 use super::chain::Chain;
 use super::query::{Asked, Edns, Key};
@@ -30,8 +30,8 @@ impl Waiter {
         Waiter { client, id, flags, question: question.into(), edns, limit, chain }
     }
 
-    /// Writes the answer to the flight's question, `age` seconds old, as this client's answer.
-    pub(super) fn write(&self, answer: &Answer, age: u32, out: &mut Vec<u8>) {
+    /// Writes the answer to the flight's question as this client's answer.
+    pub(super) fn write(&self, answer: &Answer, age: Age, out: &mut Vec<u8>) {
         match &self.chain {
             Some(chain) => chain.write(answer, &self.asked(), age, out),
             None => answer.write(&self.asked(), age, out),
@@ -67,6 +67,7 @@ pub(super) struct Attempt {
     pub(super) key: UpstreamKey,
     pub(super) server: Upstream,
     pub(super) sent: Sent,
+    pub(super) sent_at: Instant,
     pub(super) state: State,
     /// It left the machine, as far as is known.
     pub(super) sent_out: bool,
@@ -83,6 +84,8 @@ pub(super) struct Flight {
     pub(super) tries: usize,
     /// When to try once more if nothing comes.
     pub(super) next_try: Instant,
+    /// When those who wait get an old answer, if there is one (RFC 8767 section 5).
+    pub(super) stale_at: Option<Instant>,
     /// When it is over, answer or not.
     pub(super) deadline: Instant,
     /// The error that a server gave, for want of something better.

@@ -28,6 +28,9 @@ const MAX_TRIES: usize = 3;
 /// Attempts of one question, TCP and repetitions in other manners included.
 const MAX_ATTEMPTS: usize = 8;
 
+/// Flights at one time, all counted, up to which what is still known is asked for anew.
+const MAX_REFRESHING: usize = MAX_FLIGHTS / 4;
+
 /// How long after each try the next one follows if nothing came; the third has what is left of [`TOTAL`].
 const PATIENCE: [Duration; 2] = [Duration::from_millis(800), Duration::from_millis(1200)];
 
@@ -45,6 +48,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) actions: &'a mut VecDeque<Action>,
     pub(super) ignored_replies: &'a mut u64,
     pub(super) asked_upstream: &'a mut u64,
+}
+
+/// What time has brought.
+pub(super) enum Due {
+    /// A flight has ended.
+    Landed(Landed),
+    /// Those who wait for this flight should have an old answer now, if there is one.
+    OldAnswer(u64, Key),
 }
 
 /// What became of a query.
@@ -79,6 +90,14 @@ impl Forwarder {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// Asks anew for what is still known but will soon be over. Nobody waits for it, so it has only a part of the room.
+    pub(super) fn refresh(&mut self, key: &Key, around: &mut Surroundings) {
+        let known = self.by_question.contains_key(key.as_bytes());
+        if !known && self.flights.len() < MAX_REFRESHING && !around.upstreams.is_empty(key.question()) {
+            self.take_off(key, None, None, around);
+        }
+    }
+
     /// Takes a query that neither the local names nor the cache could answer. `key` is the question for the servers; that of
     /// the client leads to it by `chain`, if it is another.
     pub(super) fn accept(
@@ -86,7 +105,7 @@ impl Forwarder {
         key: &Key,
         asked: &Asked<'_>,
         client: Client,
-        chain: Option<Box<Chain>>,
+        (chain, stale_at): (Option<Box<Chain>>, Option<Instant>),
         around: &mut Surroundings,
     ) -> Accepted {
         let number = self.by_question.get(key.as_bytes()).copied();
@@ -104,22 +123,23 @@ impl Forwarder {
         } else if self.flights.len() >= MAX_FLIGHTS || around.upstreams.is_empty(key.question()) {
             return Accepted::No;
         } else {
-            self.take_off(key, Waiter::new(client, asked, chain), around);
+            self.take_off(key, Some(Waiter::new(client, asked, chain)), stale_at, around);
         }
         self.waiters += 1;
         self.per_client.insert(client.peer.ip(), of_client + 1);
         Accepted::Waiting
     }
 
-    fn take_off(&mut self, key: &Key, waiter: Waiter, around: &mut Surroundings) {
+    fn take_off(&mut self, key: &Key, waiter: Option<Waiter>, stale_at: Option<Instant>, around: &mut Surroundings) {
         let number = self.new_number();
         let deadline = around.now + TOTAL;
         let mut flight = Flight {
             key: key.clone(),
-            waiters: Vec::from([waiter]),
+            waiters: waiter.into_iter().collect(),
             attempts: Vec::new(),
             tries: 0,
             next_try: deadline,
+            stale_at,
             deadline,
             rcode: None,
             plain_case: false,
@@ -147,13 +167,14 @@ impl Forwarder {
         let number = *self.by_attempt.get(&key)?;
         let mut flight = self.take(number)?;
         let judged = flight.attempt(key).filter(|a| a.state != State::Over && a.server.address == from);
-        let Some((verdict, server)) = judged.map(|a| (reply::judge(msg, &a.sent), a.server.clone())) else {
+        let judged = judged.map(|a| (reply::judge(msg, &a.sent), a.server.clone(), a.sent_at));
+        let Some((verdict, server, sent_at)) = judged else {
             *around.ignored_replies += 1;
             self.put_back(number, flight);
             return None;
         };
         if matches!(verdict, Verdict::Truncated | Verdict::Error(_) | Verdict::Good(_)) {
-            around.upstreams.replied(&server);
+            around.upstreams.replied(&server, sent_at, around.now);
             self.end_attempt(&mut flight, key, around);
         }
         match verdict {
@@ -205,16 +226,40 @@ impl Forwarder {
         self.advance(number, flight, around)
     }
 
-    /// Goes on with flights whose time has come, until one lands or none is due.
-    pub(super) fn due(&mut self, around: &mut Surroundings) -> Option<Landed> {
+    /// Goes on with flights whose time has come, until there is something to tell or none is due.
+    pub(super) fn due(&mut self, around: &mut Surroundings) -> Option<Due> {
         while let Some((_, number)) = self.timers.first().copied().filter(|(at, _)| *at <= around.now) {
-            let flight = self.take(number)?;
-            let landed = self.advance(number, flight, around);
-            if landed.is_some() {
-                return landed;
+            let mut flight = self.take(number)?;
+            if flight.stale_at.is_some_and(|at| at <= around.now) {
+                flight.stale_at = None;
+                let key = flight.key.clone();
+                self.put_back(number, flight);
+                return Some(Due::OldAnswer(number, key));
+            }
+            if let Some(landed) = self.advance(number, flight, around) {
+                return Some(Due::Landed(landed));
             }
         }
         None
+    }
+
+    /// Those who wait for a flight's answer: they have got one. The flight goes on.
+    pub(super) fn release(&mut self, number: u64) -> Vec<Waiter> {
+        let waiters = self.flights.get_mut(&number).map(|flight| core::mem::take(&mut flight.waiters));
+        let waiters = waiters.unwrap_or_default();
+        self.forget(&waiters);
+        waiters
+    }
+
+    fn forget(&mut self, waiters: &[Waiter]) {
+        self.waiters = self.waiters.saturating_sub(waiters.len());
+        for waiter in waiters {
+            let ip = waiter.client.peer.ip();
+            match self.per_client.get_mut(&ip) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.per_client.remove(&ip)),
+            }
+        }
     }
 
     /// Decides what a flight does next: land, try another server, or wait.
@@ -293,7 +338,15 @@ impl Forwarder {
         let stream = tcp || server.protocol != Protocol::Plain;
         let sent = Sent { id, question, tcp: stream, edns, dnssec_ok };
         let (address, protocol) = (server.address, server.protocol.clone());
-        flight.attempts.push(Attempt { key, server, sent, state: State::Waiting, sent_out: true, blamed: false });
+        flight.attempts.push(Attempt {
+            key,
+            server,
+            sent,
+            sent_at: around.now,
+            state: State::Waiting,
+            sent_out: true,
+            blamed: false,
+        });
         self.by_attempt.insert(key, number);
         *around.asked_upstream += 1;
         around.actions.push_back(match (protocol, tcp) {
@@ -329,14 +382,7 @@ impl Forwarder {
             self.end_attempt(&mut flight, key, around);
         }
         self.by_question.remove(flight.key.as_bytes());
-        self.waiters = self.waiters.saturating_sub(flight.waiters.len());
-        for waiter in &flight.waiters {
-            let ip = waiter.client.peer.ip();
-            match self.per_client.get_mut(&ip) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => drop(self.per_client.remove(&ip)),
-            }
-        }
+        self.forget(&flight.waiters);
         Landed { flight, result }
     }
 
@@ -350,6 +396,7 @@ impl Forwarder {
     fn put_back(&mut self, number: u64, mut flight: Flight) {
         let may_try = flight.tries < MAX_TRIES && flight.attempts.len() < MAX_ATTEMPTS;
         flight.timer = if may_try { flight.next_try.min(flight.deadline) } else { flight.deadline };
+        flight.timer = flight.stale_at.map_or(flight.timer, |at| flight.timer.min(at));
         self.timers.insert((flight.timer, number));
         self.flights.insert(number, flight);
     }

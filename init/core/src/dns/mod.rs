@@ -14,9 +14,10 @@
 //! Promises: each query that is not [`Outcome::Dropped`] gets exactly one answer, SERVFAIL if there is nothing better,
 //! within [`TOTAL`]. Names of the local domain, addresses of the LAN, single labels and special-use names are never
 //! asked upstream. A reply counts only from the server, for the identifier and with the question that were sent, the
-//! case of each letter included. The cache never answers after the TTL and never exceeds its bounds.
+//! case of each letter included. The cache never exceeds its bounds, and answers after the TTL only when the servers do
+//! not, marked as such (RFC 8767).
 //!
-//! Left out until their milestones: DNSSEC validation, DoT, serving stale answers, prefetch, block lists, IPv6 servers
+//! Left out until their milestones: DNSSEC validation, DoT, block lists, IPv6 servers
 //! and addresses.
 
 mod answer;
@@ -31,6 +32,7 @@ mod forwarder;
 mod local;
 mod name;
 mod query;
+mod queue;
 mod rebind;
 mod records;
 mod reply;
@@ -54,13 +56,13 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use answer::Answer;
+use answer::{Age, Answer};
 use block::Block;
-use cache::Cache;
+use cache::{Bounds, Cache, Found};
 use chain::Chain;
 use core::net::SocketAddrV4;
-use flight::{Flight, Landed};
-use forwarder::{Accepted, Forwarder, Surroundings};
+use flight::{Flight, Landed, Waiter};
+use forwarder::{Accepted, Due, Forwarder, Surroundings};
 use local::{Local, Said};
 use name::Name;
 use query::{Asked, Key, Question, Reading};
@@ -84,8 +86,20 @@ pub const MAX_PER_CLIENT: usize = 100;
 /// Names of hosts: more than the largest pool of a home has addresses.
 pub const MAX_NAMES: usize = 4096;
 
-/// Seconds for which a failure is repeated without asking again (RFC 9520 section 3.2: at least 1, at most 300).
+/// Seconds for which a first failure is repeated without asking again, and the most after further ones (RFC 9520 section
+/// 3.2: at least 1, at most 300).
 pub const FAILURE_TTL: u32 = 5;
+/// See [`FAILURE_TTL`].
+pub const MAX_FAILURE_TTL: u32 = 300;
+
+/// How long past its time an answer may still be given when no server answers (RFC 8767 section 4: one to three days).
+pub const STALE_FOR: Duration = Duration::from_secs(86_400);
+
+/// How long nobody is asked again after a failure for which there is an answer past its time (RFC 8767 section 5).
+pub const STALE_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a client waits for the servers before it gets an answer past its time (RFC 8767 section 5).
+pub const STALE_AFTER: Duration = Duration::from_millis(1800);
 
 /// The forwarder. See the module for the order of calls.
 pub struct Dns {
@@ -106,7 +120,7 @@ impl Dns {
     /// A forwarder that knows only the gateway itself and no server. `entropy` keys the cache's hash.
     pub fn new(settings: Settings, entropy: &mut dyn Entropy) -> Dns {
         Dns {
-            cache: Cache::new(settings.cache_entries, settings.cache_bytes, entropy),
+            cache: Cache::new(bounds(&settings), entropy),
             local: Local::new(&settings),
             rebind: Rebind::new(&settings.rebind, settings.lan),
             block: Block::new(&settings.block),
@@ -124,7 +138,7 @@ impl Dns {
         self.local.configure(&settings);
         self.rebind = Rebind::new(&settings.rebind, settings.lan);
         self.block.configure(&settings.block);
-        self.cache.reset(settings.cache_entries, settings.cache_bytes);
+        self.cache.reset(bounds(&settings));
         self.upstreams.leave_out(settings.lan.address());
         self.settings = settings;
     }
@@ -170,13 +184,13 @@ impl Dns {
     pub fn set_forwards(&mut self, forwards: &[Forward]) {
         self.upstreams.set_forwards(forwards, self.settings.lan.address());
         self.local.set_forwards(forwards);
-        self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
+        self.cache.reset(bounds(&self.settings));
     }
 
     /// Takes the names that nobody wants, in the place of earlier ones. The cache starts anew: some may be in it.
     pub fn set_block_list(&mut self, list: BlockList) {
         self.block.set_list(list);
-        self.cache.reset(self.settings.cache_entries, self.settings.cache_bytes);
+        self.cache.reset(bounds(&self.settings));
     }
 
     /// A client's message. If the outcome is [`Outcome::Answered`], `out` holds the answer; else its contents mean
@@ -202,26 +216,62 @@ impl Dns {
             (None, Some(key)) => key,
             (code, _) => return self.refuse(&client, &asked, code.unwrap_or(rcode::FORMERR), out),
         };
-        if let Some(code) = self.try_cache(&key, &asked, now, out) {
-            self.stats.queries += 1;
-            self.stats.cache_hits += 1;
-            self.note(&client, &asked, How::Cache, code);
-            return Outcome::Answered;
+        match self.try_cache(&client, &key, &asked, None, (now, entropy), out) {
+            Ok(outcome) => outcome,
+            Err(stale) => self.handle_miss(client, (&key, stale), &asked, now, entropy, out),
         }
-        self.handle_miss(client, &key, &asked, now, entropy, out)
     }
 
-    /// The hot path: nothing but octets is touched.
-    fn try_cache(&mut self, key: &Key, asked: &Asked<'_>, now: Instant, out: &mut Vec<u8>) -> Option<u16> {
-        let (answer, age) = self.cache.get(key.for_cache(), now)?;
-        answer.write(asked, age, out);
-        Some(answer.rcode)
+    /// The hot path: nothing but octets is touched. Without an answer: whether there is one past its time that may be given
+    /// if the servers give none.
+    fn try_cache(
+        &mut self,
+        client: &Client,
+        key: &Key,
+        asked: &Asked<'_>,
+        chain: Option<&Chain>,
+        (now, entropy): (Instant, &mut dyn Entropy),
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, bool> {
+        match self.cache.get(key.for_cache(), now) {
+            Some(Found::Fresh { answer, age, refresh }) => {
+                write(answer, chain, asked, Age::Seconds(age), out);
+                let code = answer.rcode;
+                if refresh {
+                    self.refresh(&key.for_cache(), now, entropy);
+                }
+                Ok(self.answered_from_cache(client, asked, How::Cache, code))
+            }
+            Some(Found::Stale { answer, at_once: true }) if key.is_recursive() => {
+                write(answer, chain, asked, Age::Stale, out);
+                let code = answer.rcode;
+                Ok(self.answered_from_cache(client, asked, How::Stale, code))
+            }
+            Some(Found::Stale { .. }) => Err(key.is_recursive()),
+            None => Err(false),
+        }
+    }
+
+    fn answered_from_cache(&mut self, client: &Client, asked: &Asked<'_>, how: How, code: u16) -> Outcome {
+        self.stats.queries += 1;
+        match how {
+            How::Stale => self.stats.stale += 1,
+            _ => self.stats.cache_hits += 1,
+        }
+        self.note(client, asked, how, code);
+        Outcome::Answered
+    }
+
+    /// Fetches an answer anew that is still good.
+    fn refresh(&mut self, key: &Key, now: Instant, entropy: &mut dyn Entropy) {
+        self.stats.prefetched += 1;
+        self.with_forwarder(now, entropy, |forwarder, around| forwarder.refresh(key, around));
     }
 
     fn handle_miss(
         &mut self,
         client: Client,
-        key: &Key,
+        (key, stale): (&Key, bool),
         asked: &Asked<'_>,
         now: Instant,
         entropy: &mut dyn Entropy,
@@ -245,7 +295,7 @@ impl Dns {
             answer::any_refused(asked, out);
             return self.answered_locally(&client, asked, rcode::NOERROR);
         }
-        self.ask_servers(client, key, asked, None, now, entropy, out)
+        self.ask_servers(client, (key, stale), asked, None, now, entropy, out)
     }
 
     /// If `name`, which the question comes to, is on a list, the answer says so.
@@ -284,30 +334,30 @@ impl Dns {
         {
             return outcome;
         }
-        if let Some((answer, age)) = self.cache.get(key.for_cache(), now) {
-            let code = answer.rcode;
-            chain.write(answer, asked, age, out);
-            self.stats.queries += 1;
-            self.stats.cache_hits += 1;
-            self.note(&client, asked, How::Cache, code);
-            return Outcome::Answered;
+        match self.try_cache(&client, &key, asked, Some(&chain), (now, entropy), out) {
+            Ok(outcome) => outcome,
+            Err(stale) => self.ask_servers(client, (&key, stale), asked, Some(chain), now, entropy, out),
         }
-        self.ask_servers(client, &key, asked, Some(chain), now, entropy, out)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a query is made of; it passes through here once")]
     fn ask_servers(
         &mut self,
         client: Client,
-        key: &Key,
+        (key, stale): (&Key, bool),
         asked: &Asked<'_>,
         chain: Option<Box<Chain>>,
         now: Instant,
         entropy: &mut dyn Entropy,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let (accepted, _) = self.with_forwarder(now, entropy, |forwarder, around| {
-            (forwarder.accept(key, asked, client, chain, around), None::<Landed>)
+        if let Some(code) = self.cut(key, asked, chain.as_deref(), now, out) {
+            return self.answered_from_cache(&client, asked, How::Cache, code);
+        }
+        let stale_at = stale.then(|| now + STALE_AFTER);
+        let spare = if stale { chain.clone() } else { None };
+        let accepted = self.with_forwarder(now, entropy, |forwarder, around| {
+            forwarder.accept(key, asked, client, (chain, stale_at), around)
         });
         match accepted {
             Accepted::Waiting => {
@@ -315,8 +365,33 @@ impl Dns {
                 Outcome::Pending
             }
             Accepted::Repeated => Outcome::Dropped,
-            Accepted::No => self.refuse(&client, asked, rcode::SERVFAIL, out),
+            Accepted::No => {
+                if let (true, Some(Found::Stale { answer, .. })) = (stale, self.cache.get(key.for_cache(), now)) {
+                    write(answer, spare.as_deref(), asked, Age::Stale, out);
+                    let code = answer.rcode;
+                    return self.answered_from_cache(&client, asked, How::Stale, code);
+                }
+                self.refuse(&client, asked, rcode::SERVFAIL, out)
+            }
         }
+    }
+
+    /// RFC 8020: below a name that does not exist there is nothing. What a domain's own servers are asked is not for
+    /// others to deny (CVE-2026-44687).
+    fn cut(
+        &mut self,
+        key: &Key,
+        asked: &Asked<'_>,
+        chain: Option<&Chain>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<u16> {
+        let question = Question::read(key.question())?;
+        let labels = self.upstreams.forward_of(&question.name).map_or(0, |domain| domain.labels().count());
+        let (above, age) = self.cache.cut(&key.for_cache(), labels, now)?;
+        let denial = reply::denial_below(above, &question)?;
+        write(&denial, chain, asked, Age::Seconds(age), out);
+        Some(denial.rcode)
     }
 
     fn answered_locally(&mut self, client: &Client, asked: &Asked<'_>, code: u16) -> Outcome {
@@ -344,9 +419,7 @@ impl Dns {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) {
-        let reply =
-            |forwarder: &mut Forwarder, around: &mut Surroundings| ((), forwarder.reply(key, from, bytes, around));
-        let ((), landed) = self.with_forwarder(now, entropy, reply);
+        let landed = self.with_forwarder(now, entropy, |forwarder, around| forwarder.reply(key, from, bytes, around));
         self.deliver(landed, now);
     }
 
@@ -358,22 +431,24 @@ impl Dns {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) {
-        let failed =
-            |forwarder: &mut Forwarder, around: &mut Surroundings| ((), forwarder.failed(key, failure, around));
-        let ((), landed) = self.with_forwarder(now, entropy, failed);
+        let landed = self.with_forwarder(now, entropy, |forwarder, around| forwarder.failed(key, failure, around));
         self.deliver(landed, now);
     }
 
     /// Time has passed: to be called when [`Dns::poll_timeout`] is reached; harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant, entropy: &mut dyn Entropy) {
         loop {
-            let due = |forwarder: &mut Forwarder, around: &mut Surroundings| ((), forwarder.due(around));
-            let ((), landed) = self.with_forwarder(now, entropy, due);
-            if landed.is_none() {
-                return;
+            match self.with_forwarder(now, entropy, |forwarder, around| forwarder.due(around)) {
+                Some(Due::Landed(landed)) => self.deliver(Some(landed), now),
+                Some(Due::OldAnswer(number, key)) => self.deliver_stale(number, &key, now),
+                None => return,
             }
-            self.deliver(landed, now);
         }
+    }
+
+    /// Whether [`Dns::poll_action`] has something.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
     }
 
     /// The next thing to do; `None` when there is nothing.
@@ -407,8 +482,8 @@ impl Dns {
         &mut self,
         now: Instant,
         entropy: &mut dyn Entropy,
-        event: impl FnOnce(&mut Forwarder, &mut Surroundings) -> (T, Option<Landed>),
-    ) -> (T, Option<Landed>) {
+        event: impl FnOnce(&mut Forwarder, &mut Surroundings) -> T,
+    ) -> T {
         let mut around = Surroundings {
             now,
             entropy,
@@ -427,9 +502,13 @@ impl Dns {
             Ok((answer, server)) => (self.police(answer, flight.key.question()), How::Upstream(server)),
             Err(code) => (Answer::failure(flight.key.question(), code, FAILURE_TTL), How::Failed),
         };
-        for waiter in &flight.waiters {
+        let waiters = match how {
+            How::Failed => self.give_stale(&flight.key, &flight.waiters, now),
+            _ => &flight.waiters,
+        };
+        for waiter in waiters {
             let mut payload = Vec::new();
-            waiter.write(&answer, 0, &mut payload);
+            waiter.write(&answer, Age::Seconds(0), &mut payload);
             self.actions.push_back(Action::Answer { client: waiter.client, payload });
             self.note(&waiter.client, &waiter.asked(), how, answer.rcode);
             if how == How::Failed {
@@ -459,17 +538,50 @@ impl Dns {
         Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL)
     }
 
+    /// The servers take their time: those who wait get an answer past its time, and whoever asks next gets it at once
+    /// until they have spoken or another failure is due.
+    fn deliver_stale(&mut self, number: u64, key: &Key, now: Instant) {
+        if matches!(self.cache.get(key.for_cache(), now), Some(Found::Stale { .. })) {
+            let waiters = self.forwarder.release(number);
+            self.give_stale(key, &waiters, now);
+            self.cache.insert_failure(&key.for_cache(), rcode::SERVFAIL, now);
+        }
+    }
+
+    /// Gives all who wait an answer past its time, and returns those who still wait: all, if there is no such answer.
+    fn give_stale<'a>(&mut self, key: &Key, waiters: &'a [Waiter], now: Instant) -> &'a [Waiter] {
+        let old = if key.is_recursive() { self.cache.get(key.for_cache(), now) } else { None };
+        let Some(Found::Stale { answer, .. }) = old else { return waiters };
+        let code = answer.rcode;
+        for waiter in waiters {
+            let mut payload = Vec::new();
+            waiter.write(answer, Age::Stale, &mut payload);
+            self.actions.push_back(Action::Answer { client: waiter.client, payload });
+        }
+        for waiter in waiters {
+            self.stats.stale += 1;
+            self.note(&waiter.client, &waiter.asked(), How::Stale, code);
+        }
+        &[]
+    }
+
     fn keep(&mut self, flight: &Flight, answer: Answer, failure: bool, now: Instant) {
-        let recursive = flight.key.variant() & query::variant::NO_RECURSION == 0;
         // The settings may have changed while the question was in flight.
         let ours = Question::read(flight.key.question()).is_none_or(|question| self.local.claims(&question));
-        if recursive && !ours && !(failure && flight.nothing_was_sent()) {
-            let mut key = flight.key.for_cache();
-            if answer.every_type {
-                key.make_every_type();
-            }
-            self.cache.insert(&key, answer, failure, now);
+        if !flight.key.is_recursive() || ours {
+            return;
         }
+        let mut key = flight.key.for_cache();
+        if failure {
+            if !flight.nothing_was_sent() {
+                self.cache.insert_failure(&key, answer.rcode, now);
+            }
+            return;
+        }
+        if answer.every_type {
+            key.make_every_type();
+        }
+        self.cache.insert(&key, answer, now);
     }
 
     fn note(&mut self, client: &Client, asked: &Asked<'_>, how: How, rcode: u16) {
@@ -480,6 +592,21 @@ impl Dns {
             self.actions.push_back(Action::Note(Note { peer: client.peer, name, qtype, how, rcode }));
         }
     }
+}
+
+/// Writes what a client gets: an answer, behind the aliases that lead to it if there are any.
+#[inline]
+fn write(answer: &Answer, chain: Option<&Chain>, asked: &Asked<'_>, age: Age, out: &mut Vec<u8>) {
+    match chain {
+        None => answer.write(asked, age, out),
+        Some(chain) => chain.write(answer, asked, age, out),
+    }
+}
+
+/// What the cache may hold.
+fn bounds(settings: &Settings) -> Bounds {
+    let Settings { cache_entries, cache_bytes, stale, prefetch, .. } = *settings;
+    Bounds { entries: cache_entries.min(u32::MAX as usize - 1), bytes: cache_bytes, stale, prefetch }
 }
 
 /// Questions that are never answered: zone transfers and other meta types (RFC 5625 section 4.5 leaves transfers to

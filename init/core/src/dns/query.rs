@@ -180,6 +180,11 @@ impl Key {
         self.as_bytes().last().copied().unwrap_or(0)
     }
 
+    /// Whether the client wants the whole work done. What is asked without is never kept.
+    pub(super) fn is_recursive(&self) -> bool {
+        self.variant() & variant::NO_RECURSION == 0
+    }
+
     fn set_variant(&mut self, variant: u8) {
         if let Some(last) = self.bytes.get_mut(self.length.saturating_sub(1)) {
             *last = variant;
@@ -191,6 +196,24 @@ impl Key {
         let mut key = self.clone();
         key.set_variant(self.variant() & !variant::NO_RECURSION);
         key
+    }
+
+    /// The same key for the name without its first label; `None` for the root.
+    pub(super) fn parent(&self) -> Option<Key> {
+        let first = usize::from(*self.bytes.first().filter(|length| **length > 0)?) + 1;
+        let mut key = Key { length: self.length.checked_sub(first)?, bytes: [0; KEY_SIZE] };
+        key.bytes.get_mut(..key.length)?.copy_from_slice(self.bytes.get(first..self.length)?);
+        Some(key)
+    }
+
+    /// How many labels the name has, the root not counted.
+    pub(super) fn labels(&self) -> usize {
+        let (mut at, mut labels) = (0, 0);
+        while let Some(length) = self.bytes.get(at).filter(|length| **length > 0) {
+            at += usize::from(*length) + 1;
+            labels += 1;
+        }
+        labels
     }
 
     /// Makes it the key for "there is no such name, whatever the type" (RFC 2308 section 5).

@@ -107,6 +107,18 @@ pub(super) fn judge(msg: &[u8], sent: &Sent) -> Verdict {
     }
 }
 
+/// What a kept "no such name" says of a name below its own (RFC 8020): the same records for another question.
+pub(super) fn denial_below(kept: &Answer, question: &Question) -> Option<Answer> {
+    let [answers, authority, _] = kept.counts;
+    let header = Header { id: 0, flags: flag::QR | kept.rcode, counts: [1, answers, authority, 0] };
+    let msg = [&super::write::header_bytes(header), &*kept.body].concat();
+    let message = Message::read(&msg, &header, HEADER + wire::question(&msg)?.len())?;
+    let mut keep = Keep::new(&msg, question);
+    keep.all(1, &message.authority).ok()?;
+    let lifetime = keep.lifetime;
+    Some(keep.into_answer(kept.rcode, lifetime, false))
+}
+
 /// Why a reply to the right question gives no answer.
 enum Bad {
     /// It is not as the RFCs say.

@@ -1,10 +1,10 @@
-//! The servers that are asked, in the order of the configuration, and which of them seem to be well.
+//! The servers that are asked: which of them seem to be well, and which is the fastest.
 //!
 //! A domain may have servers of its own; its names are asked of these and of no others, and theirs is nothing else.
 //! A server that leaves [`TIMEOUTS_TO_DOWN`] attempts in a row unanswered is asked last for a while, a longer one each
 //! time. When all are down, all are asked: a wrong guess about health never costs an answer. What one reply claims about
 //! a server (that it does not know EDNS, does not keep the letters' case) is believed only after several, and only for a
-//! while (CVE-2026-52690). Left out: preferring the fastest server.
+//! while (CVE-2026-52690).
 
 use super::name::Name;
 use super::query::Question;
@@ -21,6 +21,17 @@ const TIMEOUTS_TO_DOWN: u32 = 3;
 
 /// How long a server is asked last the first time, and the longest.
 const DOWN_FOR: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// One question in this many goes to a server that is not the fastest.
+const PROBE_EVERY: u32 = 32;
+
+/// What one silence makes of a faster server, and the longest time that is believed, in sixteenths of a millisecond and in
+/// milliseconds.
+const SILENCE: u32 = 400 * 16;
+const LONGEST: u32 = 10_000;
+
+/// The place of a server that nobody knows the speed of: behind those that are known to reply within half a second.
+const UNKNOWN: u32 = 500 * 16;
 
 /// Claims after which one is believed, and for how long.
 const CLAIMS_TO_BELIEVE: u8 = 3;
@@ -47,6 +58,10 @@ impl Claim {
 #[derive(Clone, Debug)]
 struct Server {
     upstream: Upstream,
+    /// How long its replies take, smoothed as RFC 6298 section 2 does, in sixteenths of a millisecond; `None`: not known.
+    round_trip: Option<u32>,
+    /// When it last replied or failed to.
+    measured: Instant,
     timeouts: u32,
     down_until: Instant,
     no_edns: Claim,
@@ -60,6 +75,8 @@ pub(super) struct Upstreams {
     servers: Vec<Server>,
     /// For names of no domain in `forwards`.
     general: Vec<Upstream>,
+    /// Questions so far.
+    questions: u32,
     /// Domains with servers of their own, those with more labels first.
     forwards: Vec<(Name, Vec<Upstream>)>,
 }
@@ -87,7 +104,15 @@ impl Upstreams {
             if !self.servers.iter().any(|server| server.upstream == *upstream) {
                 let (no_edns, changes_case) = (Claim::default(), Claim::default());
                 let (upstream, down_until) = (upstream.clone(), Instant::default());
-                self.servers.push(Server { upstream, timeouts: 0, down_until, no_edns, changes_case });
+                self.servers.push(Server {
+                    upstream,
+                    round_trip: None,
+                    measured: down_until,
+                    timeouts: 0,
+                    down_until,
+                    no_edns,
+                    changes_case,
+                });
             }
         }
     }
@@ -98,6 +123,11 @@ impl Upstreams {
         self.servers.retain(|server| other(&server.upstream));
         self.general.retain(other);
         self.forwards.iter_mut().for_each(|(_, servers)| servers.retain(other));
+    }
+
+    /// The domain with servers of its own that the name is in: that with the most labels.
+    pub(super) fn forward_of(&self, name: &Name) -> Option<&Name> {
+        self.forwards.iter().map(|(domain, _)| domain).find(|domain| name.is_within(domain))
     }
 
     /// The servers for a question in wire form, the preferred one first. Never those of another domain.
@@ -125,17 +155,31 @@ impl Upstreams {
         self.group(question).iter().any(|upstream| !tried.contains(&upstream))
     }
 
-    /// The next server to ask: the least often tried ones first, of these the healthy ones, of these the first of the
-    /// list. `None` only if there is no server.
-    pub(super) fn pick(&self, tried: &[&Upstream], question: &[u8], now: Instant) -> Option<&Upstream> {
-        let times = |upstream: &Upstream| tried.iter().filter(|other| **other == upstream).count();
-        let down = |upstream: &Upstream| self.get(upstream).is_some_and(|server| server.down_until > now);
-        self.group(question).iter().min_by_key(|upstream| (times(upstream), down(upstream)))
+    /// The next server to ask: the least often tried ones first, of these the healthy ones, of these the fastest, of
+    /// these the first of the list. One question in [`PROBE_EVERY`] goes first to the healthy server that was asked the
+    /// longest ago, since it may have become faster. `None` only if there is no server.
+    pub(super) fn pick(&mut self, tried: &[&Upstream], question: &[u8], now: Instant) -> Option<&Upstream> {
+        if tried.is_empty() {
+            self.questions = self.questions.wrapping_add(1);
+        }
+        let probe = tried.is_empty() && self.questions.is_multiple_of(PROBE_EVERY);
+        let rank = |upstream: &Upstream| {
+            let times = tried.iter().filter(|other| **other == upstream).count();
+            let server = self.get(upstream);
+            let down = server.is_some_and(|server| server.down_until > now);
+            let speed = server.and_then(|server| server.round_trip).unwrap_or(UNKNOWN);
+            let measured = server.filter(|_| probe).map(|server| server.measured);
+            (times, down, measured, speed)
+        };
+        self.group(question).iter().min_by_key(|upstream| rank(upstream))
     }
 
     /// A reply that fits came.
-    pub(super) fn replied(&mut self, upstream: &Upstream) {
+    pub(super) fn replied(&mut self, upstream: &Upstream, sent: Instant, now: Instant) {
         if let Some(server) = self.find(upstream) {
+            let took = u32::try_from(now.since(sent).as_millis()).unwrap_or(LONGEST).min(LONGEST) * 16;
+            server.round_trip = Some(server.round_trip.map_or(took, |known| known - known / 8 + took / 8));
+            server.measured = now;
             server.timeouts = 0;
             server.down_until = Instant::default();
         }
@@ -144,6 +188,9 @@ impl Upstreams {
     /// An attempt was not answered in time.
     pub(super) fn timed_out(&mut self, upstream: &Upstream, now: Instant) {
         if let Some(server) = self.find(upstream) {
+            server.measured = now;
+            // Only a server that once replied is known to have become slow; where nobody ever did, the list decides.
+            server.round_trip = server.round_trip.map(|known| (known.max(SILENCE) * 2).min(LONGEST * 16));
             server.timeouts = server.timeouts.saturating_add(1);
             if let Some(again) = server.timeouts.checked_sub(TIMEOUTS_TO_DOWN) {
                 let (first, longest) = DOWN_FOR;
@@ -208,7 +255,7 @@ mod tests {
         SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, last), 53).into()
     }
 
-    fn pick(upstreams: &Upstreams, tried: &[&Upstream], now: Instant) -> Option<Upstream> {
+    fn pick(upstreams: &mut Upstreams, tried: &[&Upstream], now: Instant) -> Option<Upstream> {
         upstreams.pick(tried, QUESTION, now).cloned()
     }
 
@@ -217,19 +264,19 @@ mod tests {
         let mut upstreams = Upstreams::default();
         upstreams.set(&[server(1), server(2)], OWN);
         let now = Instant::from_secs(100);
-        assert_eq!(pick(&upstreams, &[], now), Some(server(1)));
-        assert_eq!(pick(&upstreams, &[&server(1)], now), Some(server(2)));
-        assert_eq!(pick(&upstreams, &[&server(1), &server(2)], now), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[&server(1)], now), Some(server(2)));
+        assert_eq!(pick(&mut upstreams, &[&server(1), &server(2)], now), Some(server(1)));
         for _ in 0..TIMEOUTS_TO_DOWN {
             upstreams.timed_out(&server(1), now);
         }
-        assert_eq!(pick(&upstreams, &[], now), Some(server(2)));
-        assert_eq!(pick(&upstreams, &[&server(2)], now), Some(server(1)));
-        assert_eq!(pick(&upstreams, &[], now + DOWN_FOR.0), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(2)));
+        assert_eq!(pick(&mut upstreams, &[&server(2)], now), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[], now + DOWN_FOR.0), Some(server(1)));
         upstreams.timed_out(&server(1), now);
-        assert_eq!(pick(&upstreams, &[], now + DOWN_FOR.0), Some(server(2)), "the second time it takes longer");
-        upstreams.replied(&server(1));
-        assert_eq!(pick(&upstreams, &[], now), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[], now + DOWN_FOR.0), Some(server(2)), "the second time it takes longer");
+        upstreams.replied(&server(1), now, now);
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(1)));
     }
 
     #[test]
@@ -260,7 +307,7 @@ mod tests {
         upstreams.set(&many, OWN);
         assert_eq!(upstreams.servers.len(), MAX_UPSTREAMS);
         upstreams.leave_out(*server(0).address.ip());
-        assert_eq!(pick(&upstreams, &[], Instant::default()), Some(server(1)));
+        assert_eq!(pick(&mut upstreams, &[], Instant::default()), Some(server(1)));
     }
 
     #[test]
@@ -274,15 +321,41 @@ mod tests {
         let forwards = [to("test", &[2]), to("CORP.test", &[3, 1]), to("bad..name", &[4]), to(".", &[5])];
         upstreams.set_forwards(&forwards, OWN);
         let now = Instant::from_secs(100);
-        assert_eq!(pick(&upstreams, &[], now), Some(server(3)), "the longest domain decides");
-        assert_eq!(pick(&upstreams, &[&server(3)], now), Some(server(1)));
-        let other = |question: &[u8]| upstreams.pick(&[], question, now).cloned();
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(3)), "the longest domain decides");
+        assert_eq!(pick(&mut upstreams, &[&server(3)], now), Some(server(1)));
+        let mut other = |question: &[u8]| upstreams.pick(&[], question, now).cloned();
         assert_eq!(other(b"\x07badcorp\x04test\0\0\x01\0\x01"), Some(server(2)));
         assert_eq!(other(b"\x04corp\x07example\0\0\x01\0\x01"), Some(server(1)));
         upstreams.set(&[], OWN);
-        assert_eq!(pick(&upstreams, &[], now), Some(server(3)), "the uplink's servers are another matter");
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(3)), "the uplink's servers are another matter");
         upstreams.leave_out(*server(3).address.ip());
         upstreams.leave_out(*server(1).address.ip());
         assert!(upstreams.is_empty(QUESTION), "without its servers a domain is asked of nobody");
+    }
+
+    #[test]
+    fn the_fastest_is_asked_first_and_the_others_now_and_then() {
+        let mut upstreams = Upstreams::default();
+        upstreams.set(&[server(1), server(2), server(3)], OWN);
+        let mut now = Instant::from_secs(100);
+        let mut asked = [0; 3];
+        for _ in 0..1000 {
+            let next = pick(&mut upstreams, &[], now).unwrap();
+            let at = [1, 2, 3].iter().position(|last| server(*last) == next).unwrap();
+            asked[at] += 1;
+            let sent = now;
+            // The second is the fastest.
+            now = now + Duration::from_millis([40, 10, 25][at]);
+            upstreams.replied(&next, sent, now);
+        }
+        assert!(asked[1] > 800 && asked[0] >= 5 && asked[2] >= 5, "{asked:?}");
+        // It grows slow: within a few dozen questions another takes its place.
+        for _ in 0..100 {
+            let next = pick(&mut upstreams, &[], now).unwrap();
+            let sent = now;
+            now = now + Duration::from_millis(if next == server(2) { 300 } else { 25 });
+            upstreams.replied(&next, sent, now);
+        }
+        assert_ne!(pick(&mut upstreams, &[], now), Some(server(2)));
     }
 }

@@ -21,7 +21,7 @@ mod tests;
 
 pub use inputs::{Action, ConfigSource, Start};
 
-use crate::config::{self, Config, Upstream};
+use crate::config::{self, Config, Keeping, Upstream};
 use crate::dhcp_client;
 use crate::dhcp_server::{self, Cast, DhcpServer};
 use crate::dns::{self, Dns};
@@ -186,7 +186,7 @@ impl Gateway {
         answer: &mut Vec<u8>,
     ) -> dns::Outcome {
         let outcome = self.dns.handle_query(client, query, now, entropy, answer);
-        if outcome != dns::Outcome::Answered || self.config.dns.log_queries {
+        if self.dns.has_actions() {
             self.drive(now);
         }
         outcome
@@ -277,6 +277,11 @@ impl Gateway {
         let machines = [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe];
         let retries = [self.attempts.due(), self.disk_retry.due(), self.serve_retry.due()];
         machines.into_iter().chain(retries).flatten().min()
+    }
+
+    /// Whether [`Self::poll_action`] has something.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
     }
 
     /// What to do next.
@@ -439,11 +444,16 @@ impl Gateway {
 fn dns_settings(config: &Config, lan: Ipv4Net) -> dns::Settings {
     let settings = dns::Settings::new(&config.hostname, &config.domain, lan);
     let records = config::moved(&config.dns.records, config.lan.address, lan);
+    let Keeping { stale, prefetch, cache_bytes } = config.dns.keeping;
     dns::Settings {
         log_queries: config.dns.log_queries,
         rebind: config.dns.rebind.clone(),
         records,
         block: config.dns.block.clone(),
+        stale,
+        prefetch,
+        cache_bytes,
+        cache_entries: cache_bytes / dns::Settings::BYTES_AN_ENTRY,
         ..settings
     }
 }

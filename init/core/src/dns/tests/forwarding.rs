@@ -251,6 +251,7 @@ fn rfc7858_a_server_behind_tls_is_spoken_to_in_no_other_way() {
 #[test]
 fn cve_2021_25220_a_domain_with_its_own_servers_is_asked_of_them_alone() {
     let mut lab = lab();
+    lab.dns.set_upstreams(&[ONE.into()]);
     lab.dns.set_forwards(&[Forward { domain: "corp.example".into(), servers: Vec::from([TWO.into()]) }]);
     let ask = lab.forward(client(5), &query(1, "www.corp.example", A));
     assert_eq!(ask.server, TWO);

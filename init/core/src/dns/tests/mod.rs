@@ -8,6 +8,7 @@ mod flaws;
 mod forwarding;
 mod forwards;
 mod hot_path;
+mod keeping;
 mod local_names;
 mod manners;
 mod properties;
