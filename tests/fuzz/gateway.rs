@@ -64,6 +64,7 @@ fn start(journal: Vec<u8>, uplink_record: Vec<u8>) -> Start {
         problems: String::new(),
         journal,
         uplink_record,
+        wifi_record: Vec::new(),
         memory_bytes: 1 << 30,
     }
 }
@@ -125,6 +126,12 @@ impl Bed {
                     self.uplink_leases += u64::from(!record.is_empty());
                     self.record = record;
                 }
+                // No network is configured.
+                Action::OpenWifi { .. }
+                | Action::CloseWifi
+                | Action::Wifi(_)
+                | Action::DerivePmk(_)
+                | Action::RememberWifi(_) => panic!("a radio without a network to join"),
                 Action::Say(line) => assert!(line.is_ascii() && line.len() <= 200, "{line}"),
             }
         }

@@ -225,6 +225,7 @@ impl World {
             problems: String::new(),
             journal: self.disk.durable.clone(),
             uplink_record: self.record.clone(),
+            wifi_record: Vec::new(),
             memory_bytes: 1 << 30,
         };
         self.gateway = Some(Gateway::new(start, self.now(), &mut self.entropy));

@@ -4,8 +4,10 @@
 //! Jobs that queue up while one sync runs are written together and made durable by the next one (group commit).
 
 use super::event::{Event, EventSender};
+use gatepost_core::wifi::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -32,6 +34,13 @@ pub enum Job {
         sequence: u64,
         /// The whole journal.
         bytes: Vec<u8>,
+    },
+    /// The same for keys, which are erased from memory afterwards.
+    WriteSecret {
+        /// Its name in the state folder.
+        name: &'static str,
+        /// Its whole content.
+        bytes: Secret,
     },
     /// Replaces a small file, atomically.
     Write {
@@ -125,6 +134,7 @@ fn write_batch(state: &Path, journal: &mut Journal, batch: Vec<Job>) -> io::Resu
                 last = sequence;
             }
             Job::Write { name, bytes } => replace(state, name, &bytes)?,
+            Job::WriteSecret { name, bytes } => replace(state, name, bytes.expose())?,
         }
     }
     if let Journal::Open(file) = journal {
@@ -143,10 +153,11 @@ fn open_journal(state: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Write aside, sync, rename, sync the folder: after a power cut either the old content or the new is there.
+/// Write aside, sync, rename, sync the folder: after a power cut either the old content or the new is there. Nobody else
+/// may read it: there are passphrases and keys among these files.
 pub fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let aside = folder.join(format!("{name}.new"));
-    let mut file = File::create(&aside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&aside, folder.join(name))?;

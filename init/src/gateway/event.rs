@@ -2,6 +2,8 @@
 
 use super::netlink::Network;
 use gatepost_core::dns::{BlockList, Failure, UpstreamKey};
+use gatepost_core::gateway::WifiEvent;
+use gatepost_core::wifi::PmkDone;
 use std::net::SocketAddrV4;
 use tokio::sync::mpsc;
 
@@ -78,9 +80,18 @@ pub enum Event {
         /// What was wrong with them, a sentence each.
         troubles: Vec<String>,
     },
+    /// Something happened at the radio.
+    Wifi {
+        /// Which run of the radio's worker tells it: what an earlier one has still said counts no more.
+        run: u64,
+        /// What.
+        event: WifiEvent,
+    },
+    /// A passphrase has become a key.
+    Key(PmkDone),
     /// Somebody asks over the control socket.
     Control {
-        /// `status`, `leases`, `names` or `log`.
+        /// `status`, `leases`, `names`, `wifi` or `log`.
         question: String,
         /// Where the text goes.
         answer: tokio::sync::oneshot::Sender<String>,

@@ -23,6 +23,7 @@ mod say;
 mod shell;
 mod uplink_dhcp;
 mod upstream;
+mod wifi;
 
 use anyhow::{Context, Result};
 use args::Args;
@@ -40,6 +41,9 @@ const MAX_RECORD: u64 = 64 * 1024;
 
 /// Where the uplink's last lease is kept, in the state folder.
 const UPLINK_RECORD: &str = "uplink.lease";
+
+/// Where the keys of Wi-Fi networks are kept, in the state folder.
+const WIFI_RECORD: &str = "wifi.keys";
 
 /// The host name for PID 1, in the run folder.
 const HOST_NAME: &str = "hostname";
@@ -86,6 +90,7 @@ fn start(args: &Args, loaded: Loaded) -> Gateway {
             Vec::new()
         })
     };
+    let wifi = !loaded.config.uplink.wifi.is_empty();
     let start = Start {
         version: env!("CARGO_PKG_VERSION").into(),
         config: loaded.config,
@@ -93,6 +98,8 @@ fn start(args: &Args, loaded: Loaded) -> Gateway {
         problems: loaded.problems,
         journal: read(disk::LEASES, MAX_JOURNAL),
         uplink_record: read(UPLINK_RECORD, MAX_RECORD),
+        // Nobody asks for it where the uplink is a cable.
+        wifi_record: if wifi { read(WIFI_RECORD, MAX_RECORD) } else { Vec::new() },
         memory_bytes: netlink::memory_bytes(),
     };
     Gateway::new(start, clock::now(), &mut entropy::KernelEntropy::new())

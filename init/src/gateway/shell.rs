@@ -12,11 +12,12 @@ use super::netlink::{Monitor, Network};
 use super::say::say;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
-use super::{UPLINK_RECORD, block_lists, clock, control};
+use super::wifi::{Keys, Wifi};
+use super::{UPLINK_RECORD, WIFI_RECORD, block_lists, clock, control};
 use anyhow::{Context, Result, ensure};
 use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
-use gatepost_core::gateway::{Action, Gateway};
+use gatepost_core::gateway::{Action, Gateway, WifiEvent};
 use gatepost_core::net::{Ipv4Net, MacAddr};
 use gatepost_core::plan::Change;
 use gatepost_core::time::Instant;
@@ -56,6 +57,10 @@ struct Shell {
     uplink: Option<UplinkDhcp>,
     /// Where the core wants to listen on the uplink, whether the sockets could be opened or not.
     uplink_place: Option<(u32, MacAddr)>,
+    wifi: Option<Wifi>,
+    keys: Keys,
+    /// The number of the radio's present worker.
+    wifi_run: u64,
     /// How often in a row the kernel's state could not be read.
     blind: u32,
     heartbeat: Heartbeat,
@@ -79,6 +84,9 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         lan: None,
         uplink: None,
         uplink_place: None,
+        wifi: None,
+        keys: Keys::default(),
+        wifi_run: 0,
         blind: 0,
         heartbeat,
         facts,
@@ -204,6 +212,16 @@ impl Shell {
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::BlockLists { list, troubles } => self.gateway.handle_block_lists(list, &troubles, now),
+            Event::Wifi { run, event } => {
+                // What an earlier worker of the radio has still said counts no more.
+                if run == self.wifi_run {
+                    self.gateway.handle_wifi(event, now, &mut self.entropy);
+                }
+            }
+            Event::Key(done) => {
+                self.keys.done(&self.events);
+                self.gateway.handle_wifi(WifiEvent::Pmk(done), now, &mut self.entropy);
+            }
             Event::Control { question, answer } => {
                 let mut text = self.gateway.control(&question, now);
                 if question == "status" {
@@ -280,6 +298,14 @@ impl Shell {
                     // Lost when the disk is stuck: then the next start discovers an address anew.
                     self.disk.put(Job::Write { name: UPLINK_RECORD, bytes });
                 }
+                Action::OpenWifi { index, mac } => self.open_wifi(index, mac),
+                Action::CloseWifi => self.close_wifi(),
+                Action::Wifi(action) => self.wifi_action(action),
+                Action::DerivePmk(job) => self.keys.derive(job, &self.events),
+                Action::RememberWifi(record) => {
+                    // Lost when the disk is stuck: then the next start computes the keys anew.
+                    self.disk.put(Job::WriteSecret { name: WIFI_RECORD, bytes: record });
+                }
                 Action::Say(line) => say(&line),
             }
         }
@@ -315,6 +341,31 @@ impl Shell {
             let interface = &self.gateway.config().uplink.interface;
             say(&format!("The uplink {interface} can't be listened on yet; it is tried again."));
         }
+    }
+
+    fn open_wifi(&mut self, index: u32, mac: MacAddr) {
+        self.close_wifi();
+        match Wifi::open(self.wifi_run, index, mac, self.events.clone()) {
+            Ok(wifi) => self.wifi = Some(wifi),
+            Err(error) => self.wifi_gone(error.raw_os_error()),
+        }
+    }
+
+    fn close_wifi(&mut self) {
+        self.wifi = None;
+        self.wifi_run += 1;
+    }
+
+    fn wifi_action(&mut self, action: gatepost_core::wifi::Action) {
+        // After a close the station hears of it by itself.
+        if self.wifi.as_ref().is_some_and(|wifi| !wifi.put(action)) {
+            self.wifi_gone(Some(libc::EIO));
+        }
+    }
+
+    fn wifi_gone(&mut self, errno: Option<i32>) {
+        let event = WifiEvent::Gone { errno: errno.unwrap_or(libc::EIO) };
+        self.gateway.handle_wifi(event, clock::now(), &mut self.entropy);
     }
 
     /// The uplink's sockets. If they could not be opened before they are tried again: the client repeats itself, so

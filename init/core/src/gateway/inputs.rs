@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::plan::Change;
-use crate::{dhcp_client, dhcp_server, dns};
+use crate::{dhcp_client, dhcp_server, dns, wifi};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -21,6 +21,8 @@ pub struct Start {
     pub journal: Vec<u8>,
     /// The uplink's last lease as it stands on the disk; empty if there is none.
     pub uplink_record: Vec<u8>,
+    /// The keys of Wi-Fi networks as they stand on the disk; empty if there are none.
+    pub wifi_record: Vec<u8>,
     /// The machine's memory in bytes; 0 if unknown.
     pub memory_bytes: u64,
 }
@@ -75,6 +77,21 @@ pub enum Action {
     Dns(dns::Action),
     /// Keep this record of the uplink's lease.
     RememberUplink(Vec<u8>),
+    /// Take this radio over, in the place of another, and report what happens to `handle_wifi`.
+    OpenWifi {
+        /// The interface's number.
+        index: u32,
+        /// Its hardware address.
+        mac: MacAddr,
+    },
+    /// Let go of the radio.
+    CloseWifi,
+    /// For the radio.
+    Wifi(wifi::Action),
+    /// Compute this key where it delays nobody.
+    DerivePmk(wifi::PmkJob),
+    /// Keep this record of the Wi-Fi networks' keys. Nobody else may read it.
+    RememberWifi(wifi::Secret),
     /// Show this line on the console.
     Say(String),
 }

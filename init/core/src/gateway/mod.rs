@@ -5,6 +5,7 @@
 //!  LAN DHCP ─────────► dhcp_server ──► replies, journal; names ──► dns
 //!  uplink DHCP ──────► dhcp_client ──► lease ──► plan; DNS servers ──► dns
 //!  queries, replies ─► dns ──► answers, questions
+//!  radio ────────────► wifi ──► commands; whether the uplink's link carries data ──► dhcp_client, plan
 //! ```
 //! Order of use, as for every machine: feed one input, then take [`Gateway::poll_action`] until it returns `None`,
 //! then wait until [`Gateway::poll_timeout`] or the next input.
@@ -18,8 +19,10 @@ mod status;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod wifi;
 
 pub use inputs::{Action, ConfigSource, Start};
+pub use wifi::WifiEvent;
 
 use crate::config::{self, Config, Keeping, Upstream};
 use crate::dhcp_client;
@@ -38,6 +41,7 @@ use core::net::SocketAddrV4;
 use log::Log;
 use probe::{Probe, Step};
 use retry::{Attempts, Backoff};
+use wifi::Wifi;
 
 /// First and longest wait before the card is written again after it refused: each try may cost an erase.
 const DISK_RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
@@ -76,6 +80,8 @@ pub struct Gateway {
     client: Option<Client>,
     uplink_lease: Option<dhcp_client::Lease>,
     remembered: Vec<u8>,
+    /// The station, if the uplink is to be Wi-Fi.
+    wifi: Option<Wifi>,
     dns: Dns,
     /// Names of hosts and leases, as the DNS has them.
     names: BTreeMap<String, Ipv4Addr>,
@@ -116,6 +122,7 @@ impl Gateway {
             client: None,
             uplink_lease: None,
             remembered: start.uplink_record,
+            wifi: Wifi::new(&start.config.uplink, &start.wifi_record),
             names: BTreeMap::new(),
             log: Log::default(),
             actions: VecDeque::new(),
@@ -141,9 +148,6 @@ impl Gateway {
             ConfigSource::File | ConfigSource::NoFile => {}
             ConfigSource::LastGood => self.say(now, "The last good configuration stays in force."),
             ConfigSource::Defaults => self.say(now, "The defaults are in force until the file is mended."),
-        }
-        if !self.config.uplink.wifi.is_empty() {
-            self.say(now, "This release can't join Wi-Fi networks yet; the uplink works over Ethernet only.");
         }
     }
 
@@ -257,6 +261,7 @@ impl Gateway {
             client.machine.handle_timeout(now, entropy);
         }
         self.step_probe(now, entropy);
+        self.step_wifi(now, entropy);
         if self.disk_retry.fire(now) {
             self.server.handle_store_failed(now);
         }
@@ -276,7 +281,8 @@ impl Gateway {
         let probe = self.client.as_ref().and_then(|client| client.probe).map(|probe| probe.due());
         let machines = [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe];
         let retries = [self.attempts.due(), self.disk_retry.due(), self.serve_retry.due()];
-        machines.into_iter().chain(retries).flatten().min()
+        let wifi = self.wifi.iter().flat_map(Wifi::due);
+        machines.into_iter().chain(retries).chain(wifi).flatten().min()
     }
 
     /// Whether [`Self::poll_action`] has something.
@@ -296,7 +302,8 @@ impl Gateway {
             "leases" => status::leases(self, now),
             "names" => status::names(self),
             "log" => self.log.render(),
-            _ => "ask for status, leases, names or log; or log dns on, log dns off\n".into(),
+            "wifi" => self.wifi_status(now),
+            _ => "ask for status, leases, names, wifi or log; or log dns on, log dns off\n".into(),
         }
     }
 
@@ -321,6 +328,7 @@ impl Gateway {
 
     /// Takes every machine's output: passes values on, queues what only the shell can do.
     fn drive(&mut self, now: Instant) {
+        self.drive_wifi(now);
         while let Some(action) = self.server.poll_action() {
             self.take_server(action, now);
         }

@@ -18,7 +18,8 @@ pub(super) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Durat
 
 impl Gateway {
     /// The kernel's state as it is now.
-    pub fn handle_kernel(&mut self, snapshot: Snapshot, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
+    pub fn handle_kernel(&mut self, mut snapshot: Snapshot, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
+        self.judge_carrier(&mut snapshot);
         self.say_changes(&snapshot, now);
         let had_carrier = self.uplink_carrier();
         self.snapshot = snapshot;
@@ -29,6 +30,7 @@ impl Gateway {
             // Another network may be at the other end: what is known about the servers is forgotten.
             self.update_upstreams();
         }
+        self.follow_radio(now);
         self.follow_uplink(now, wall, entropy);
         self.follow_lan();
         // The client may have taken up an address that is in place; the plan must know.
@@ -210,6 +212,8 @@ impl Gateway {
             .filter_map(|(role, name)| {
                 let carrier = |snapshot: &Snapshot| snapshot.links.iter().find(|l| &l.name == name).map(|l| l.carrier);
                 let text = match (carrier(&self.snapshot), carrier(new)) {
+                    // The station says more about that than a cable could.
+                    (_, Some(_)) if role == "uplink" && self.wifi.is_some() => return None,
                     (Some(true), Some(false)) => "its cable was pulled, or nothing is at its other end",
                     (Some(true | false), None) => "it was unplugged",
                     (Some(false) | None, Some(true)) => "it is connected",

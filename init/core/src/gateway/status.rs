@@ -18,6 +18,9 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
     let _ = writeln!(text, "Gatepost {} on {}, up {up}", gateway.version, gateway.config.hostname);
     let _ = writeln!(text, "LAN      {}", lan(gateway));
     let _ = writeln!(text, "uplink   {}", uplink(gateway, now));
+    if let Some(wifi) = gateway.wifi.as_ref().filter(|_| gateway.link(&gateway.config.uplink.interface).is_some()) {
+        let _ = writeln!(text, "Wi-Fi    {}", wifi.why(now));
+    }
     let _ = writeln!(text, "DNS      {}", dns(gateway));
     let stats = gateway.dns.stats();
     if !gateway.config.dns.block.lists.is_empty() {
@@ -53,16 +56,13 @@ fn lan(gateway: &Gateway) -> String {
 
 fn uplink(gateway: &Gateway, now: Instant) -> String {
     let interface = &gateway.config.uplink.interface;
-    let wifi = if gateway.config.uplink.wifi.is_empty() {
-        ""
-    } else {
-        ". This release can't join Wi-Fi networks yet: use a USB Ethernet adapter and interface = \"eth1\""
-    };
     let Some(link) = gateway.link(interface) else {
-        return format!("{interface}: there is no such interface; is the adapter plugged in?{wifi}");
+        return format!("{interface}: there is no such interface; is the adapter plugged in?");
     };
     if !link.carrier {
-        return format!("{interface}: no cable or nothing at its other end{wifi}");
+        let radio = gateway.wifi.is_some();
+        let why = if radio { "no network is joined" } else { "no cable or nothing at its other end" };
+        return format!("{interface}: {why}");
     }
     match (gateway.uplink_address(), gateway.config.uplink.addressing) {
         (Some(address), Addressing::Static { gateway, .. }) => {

@@ -94,6 +94,10 @@ fn done(answer: Result<(), rtnetlink::Error>, fine: &[i32]) -> Result<()> {
         Err(rtnetlink::Error::NetlinkError(message)) => {
             let error = message.to_io();
             let fine = error.raw_os_error().is_some_and(|code| fine.contains(&code));
+            ensure!(
+                error.raw_os_error() != Some(libc::ERFKILL),
+                "the radio is switched off (rfkill): by a switch on the device, or by its firmware"
+            );
             if fine { Ok(()) } else { Err(error.into()) }
         }
         Err(error) => Err(error.into()),

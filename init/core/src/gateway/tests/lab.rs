@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::dhcp_server::Cast;
 use crate::entropy::SeededEntropy;
 use crate::frame::{Arp, Datagram};
-use crate::gateway::{Action, ConfigSource, Gateway, Start};
+use crate::gateway::{Action, ConfigSource, Gateway, Start, WifiEvent};
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::plan::{Change, LinkState, NetworkState, PresentLink, Snapshot};
 use crate::time::{Duration, Instant, WallTime};
@@ -66,6 +66,7 @@ fn start(config: Config, journal: &[u8], record: &[u8]) -> Start {
         problems: String::new(),
         journal: journal.into(),
         uplink_record: record.into(),
+        wifi_record: Vec::new(),
         memory_bytes: 1 << 30,
     }
 }
@@ -143,6 +144,12 @@ impl Lab {
         self.act();
     }
 
+    /// The radio's shell reports.
+    pub fn radio(&mut self, event: WifiEvent) {
+        self.gateway.handle_wifi(event, self.now, &mut self.entropy);
+        self.act();
+    }
+
     /// Time passes.
     pub fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
@@ -192,6 +199,11 @@ impl Lab {
             Action::Dns(dns::Action::AskUdp { server, .. }) => format!("ask {server}"),
             Action::Dns(_) | Action::UplinkDhcp(_) => return,
             Action::RememberUplink(bytes) => return self.record = bytes,
+            Action::OpenWifi { index, .. } => format!("open radio {index}"),
+            Action::CloseWifi => "close radio".into(),
+            Action::Wifi(action) => format!("radio: {action:?}"),
+            Action::DerivePmk(job) => format!("compute {job:?}"),
+            Action::RememberWifi(_) => "remember keys".into(),
             Action::Say(line) => format!("say: {line}"),
         };
         self.transcript.push(line);
@@ -254,7 +266,8 @@ impl Lab {
     /// A message of the uplink's server in answer to the last question.
     pub fn uplink_says(&mut self, kind: u8, yours: &str) {
         let yours: Ipv4Addr = yours.parse().unwrap();
-        let mac = self.links.iter().find(|link| link.name == "eth1").unwrap().mac;
+        let uplink = self.gateway.config().uplink.interface.clone();
+        let mac = self.links.iter().find(|link| link.name == uplink).unwrap().mac;
         let mut payload = vec![0; 236];
         payload[..4].copy_from_slice(&[2, 1, 6, 0]);
         payload[4..8].copy_from_slice(&self.asked[4..8]);
