@@ -52,8 +52,8 @@ pub const CONFIG_FILE_MAX_BYTES: usize = 256 * 1024;
 pub const BLOCK_LISTS_FOLDER: &str = "blocklists";
 /// Empty file beside their copies: there are no more to come.
 pub const BLOCK_LISTS_DONE: &str = ".complete";
-/// Most bytes of all block lists together: their copies lie in memory.
-pub const MAX_BLOCK_BYTES: usize = 32 * 1024 * 1024;
+/// Most bytes of all block lists together: a million lines of the usual length. Their copies lie in memory.
+pub const MAX_BLOCK_BYTES: usize = 40 * 1024 * 1024;
 
 /// Module index, at this path in the initramfs and in the root file system.
 pub const MODULES_INDEX: &str = "/lib/modules/modules.index";

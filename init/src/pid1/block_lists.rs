@@ -21,7 +21,7 @@ const COPY: Mount = Mount {
     target: "/run/blocklists",
     kind: "tmpfs",
     flags: MsFlags::MS_NODEV.union(MsFlags::MS_NOEXEC),
-    data: "mode=0755,size=34m,nr_inodes=64",
+    data: "mode=0755,size=42m,nr_inodes=64",
 };
 /// Files that are copied at most.
 const MAX_FILES: usize = 16;
