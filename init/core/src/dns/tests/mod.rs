@@ -11,6 +11,7 @@ mod hot_path;
 mod keeping;
 mod local_names;
 mod manners;
+mod matrix;
 mod properties;
 mod rebinding;
 mod records;
