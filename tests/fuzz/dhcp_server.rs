@@ -4,7 +4,8 @@ use crate::traffic::dhcp::{self, ACK, Heard, OFFER};
 use crate::{MILLION, fuzz, stream};
 use gatepost_core::config;
 use gatepost_core::dhcp_server::{Action, Cast, DhcpServer, LeaseState, MAX_DYNAMIC, MAX_JOURNAL, Settings};
-use gatepost_core::net::Ipv4Addr;
+use gatepost_core::frame::Arp;
+use gatepost_core::net::{Ipv4Addr, MacAddr};
 use gatepost_core::time::{Duration, Instant, WallTime};
 use std::collections::BTreeSet;
 use tests::mutate::Mutator;
@@ -18,16 +19,53 @@ const LIFE: u64 = 20_000;
 const CONFIG: &str = "
 [dhcp]
 lease = \"2h\"
+log = true
+[[dhcp.match]]
+tag = \"two\"
+vendor_class = \"A\"
+[[dhcp.match]]
+tag = \"one\"
+mac = \"02:00:00:01\"
+[[dhcp.option]]
+code = 43
+hex = \"0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20\"
+tag = \"two\"
+always = true
+[[dhcp.option]]
+name = \"domain-search\"
+value = [\"a-domain-that-is-rather-long.example\", \"another-domain-that-is-rather-long.example\", \"and-a-third-one.example\"]
+[[dhcp.option]]
+name = \"ipv6-only-preferred\"
+value = 1800
+tag = \"two\"
+[[dhcp.option]]
+name = \"auto-configure\"
+value = 0
+[[dhcp.boot]]
+file = \"node.img\"
+tag = \"two\"
 [[host]]
 name = \"rpi2\"
-mac = \"02:00:00:01:00:02\"
+mac = [\"02:00:00:01:00:02\", \"02:00:00:01:00:03\"]
 address = \"10.0.0.2\"
+tags = [\"two\"]
+[[host]]
+name = \"rpi4\"
+mac = \"02:00:00:01:00:04\"
+client_id = \"ff:01\"
+lease = \"10m\"
+[[host]]
+name = \"rpi5\"
+mac = \"02:00:00:01:00:05\"
+ignore = true
 ";
 
 /// A server and what a shell would hold for it.
 struct Bed {
     server: DhcpServer,
     settings: Settings,
+    /// An address that the LAN was asked for.
+    asked: Option<Ipv4Addr>,
     now: Instant,
     journal: Vec<u8>,
     written: u64,
@@ -39,11 +77,21 @@ struct Bed {
 impl Bed {
     fn new() -> Self {
         let config = config::parse(CONFIG.as_bytes()).unwrap();
-        let settings = Settings::new(&config, config.lan.address);
+        // The traffic comes from a few stations that send much more than any would.
+        let settings = Settings { messages_per_mac: 1000, ..Settings::new(&config, config.lan.address) };
         let now = Instant::from_secs(10);
         let server = DhcpServer::new(settings.clone(), now);
-        let mut bed =
-            Self { server, settings, now, journal: vec![], written: 0, heard: Heard::default(), packets: 0, acks: 0 };
+        let mut bed = Self {
+            server,
+            settings,
+            asked: None,
+            now,
+            journal: vec![],
+            written: 0,
+            heard: Heard::default(),
+            packets: 0,
+            acks: 0,
+        };
         bed.restart();
         bed
     }
@@ -83,7 +131,9 @@ impl Bed {
                     self.journal = bytes;
                     self.written = sequence;
                 }
-                Action::NamesChanged | Action::Note(_) => {}
+                Action::Probe(address) => self.asked = Some(address),
+                Action::StopProbing => self.asked = None,
+                Action::NamesChanged | Action::Note(_) | Action::Log(_) => {}
             }
             assert!(self.journal.len() <= MAX_JOURNAL);
         }
@@ -116,6 +166,16 @@ impl Bed {
         let cast = if stream.one_in(2) { Cast::Unicast } else { Cast::Broadcast };
         self.server.handle_packet(&packet, cast, self.now, self.wall());
         acks += self.act();
+        if let Some(sender) = self.asked.filter(|_| stream.one_in(50)) {
+            let arp = Arp {
+                is_request: false,
+                sender_mac: MacAddr([2; 6]),
+                sender,
+                target_mac: MacAddr([4; 6]),
+                target: sender,
+            };
+            self.server.handle_arp(&arp, self.now);
+        }
         if stream.one_in(3) {
             self.server.handle_stored(self.written);
         } else if stream.one_in(5000) {
@@ -153,7 +213,18 @@ impl Bed {
 
 #[test]
 fn dhcp_server() {
-    let words: [&[u8]; 6] = [&[53, 1, 3], &[50, 4, 10, 0, 0, 2], &[52, 1, 3], &[54, 4, 10, 0, 0, 1], &[255], &[61, 0]];
+    let words: [&[u8]; 10] = [
+        &[53, 1, 3],
+        &[50, 4, 10, 0, 0, 2],
+        &[52, 1, 3],
+        &[54, 4, 10, 0, 0, 1],
+        &[255],
+        &[61, 0],
+        &[80, 0],
+        &[55, 3, 108, 43, 119],
+        &[81, 4, 5, 0, 0, 0],
+        &[60, 1, 65],
+    ];
     let stream = stream("dhcp server", vec![], 1500).with_words(&words);
     let mut bed = Bed::new();
     fuzz("dhcp server", 10 * MILLION, stream, |stream| bed.step(stream));

@@ -80,7 +80,7 @@ fn config() {
         Ok(config) => {
             let (first, last) = config.dhcp.pool;
             assert!(first <= last && config.lan.address.contains(first) && config.lan.address.contains(last));
-            assert!(config.hosts.iter().all(|host| config.lan.address.is_host(host.address)));
+            assert!(config.hosts.iter().filter_map(|host| host.address).all(|own| config.lan.address.is_host(own)));
             true
         }
         Err(problems) => {

@@ -12,7 +12,7 @@ use std::process::Command;
 pub struct Args {}
 
 /// Modules of the core that everyone may use. Every other module is a machine, and machines don't know each other.
-const SHARED_WORDS: [&str; 7] = ["card", "config", "entropy", "frame", "net", "store", "time"];
+const SHARED_WORDS: [&str; 8] = ["card", "config", "dhcp_option", "entropy", "frame", "net", "store", "time"];
 
 /// The one module that composes the machines.
 const COMPOSER: &str = "gateway";

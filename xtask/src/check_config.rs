@@ -59,8 +59,10 @@ fn summary(config: &Config) -> String {
         ("DNS", dns(config)),
     ];
     for host in &config.hosts {
-        let mac = host.mac.map_or_else(String::new, |mac| format!(" for {mac}"));
-        lines.push(("host", format!("{} is {}{mac}", host.name, host.address)));
+        let address = host.address.map_or_else(|| String::from("an address of the pool"), |own| own.to_string());
+        let macs: Vec<String> = host.macs.iter().map(ToString::to_string).collect();
+        let owner = if macs.is_empty() { String::new() } else { format!(" for {}", macs.join(", ")) };
+        lines.push(("host", format!("{} is {address}{owner}", host.name)));
     }
     lines.iter().fold(String::new(), |mut text, (what, value)| {
         let _ = writeln!(text, "  {what:<9} {value}");

@@ -5,7 +5,8 @@
 //! values. The shells in package `init` feed it and do what it asks.
 //!
 //! Two kinds of module:
-//! - **shared words** that everyone may use: [`time`], [`net`], [`frame`], [`entropy`], [`config`];
+//! - **shared words** that everyone may use: [`time`], [`net`], [`frame`], [`entropy`], [`config`],
+//!   [`dhcp_option`];
 //! - **machines**, one protocol or duty each. A machine never imports another machine; [`gateway`] composes them
 //!   and passes values between them. `cargo xtask check` refuses an import that breaks this.
 //!
@@ -17,6 +18,7 @@
 extern crate alloc;
 
 pub mod config;
+pub mod dhcp_option;
 pub mod entropy;
 pub mod frame;
 pub mod net;

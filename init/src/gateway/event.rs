@@ -33,6 +33,11 @@ pub enum Event {
         /// The whole Ethernet frame.
         frame: Vec<u8>,
     },
+    /// An ARP packet on the LAN while an address is being asked for.
+    LanArp {
+        /// The whole Ethernet frame.
+        frame: Vec<u8>,
+    },
     /// A whole DNS query came over TCP.
     DnsTcpQuery {
         /// Which connection to answer.

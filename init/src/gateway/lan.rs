@@ -25,7 +25,7 @@ impl Lan {
     pub fn open(interface: &str, index: u32, mac: MacAddr, lan: Ipv4Net, events: EventSender) -> io::Result<Self> {
         Ok(Self {
             place: (interface.into(), index, mac, lan),
-            dhcp: LanDhcp::open(interface, index, mac, lan.address())?,
+            dhcp: LanDhcp::open(interface, index, mac, lan.address(), events.clone())?,
             udp: DnsUdp::open(interface, lan.address())?,
             tcp: DnsTcp::open(interface, lan.address(), events)?,
         })

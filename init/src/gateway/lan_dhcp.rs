@@ -1,17 +1,22 @@
 //! The DHCP server's sockets. Requests come through the kernel's stack on port 67, so the packet filter applies to
-//! them; answers to clients that have no address yet go out as raw frames (RFC 2131 section 4.1).
+//! them; answers to clients that have no address yet go out as raw frames (RFC 2131 section 4.1). Many messages go in
+//! and out with one system call.
 
 use super::bound_udp::bound_udp;
+use super::event::{Event, EventSender};
 use super::raw::{Listen, RawSocket};
+use super::uplink_dhcp::listen;
 use gatepost_core::dhcp_server::{Cast, Destination};
-use gatepost_core::frame::Datagram;
+use gatepost_core::frame::{Arp, Datagram};
 use gatepost_core::net::{Ipv4Addr, MacAddr};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddrV4;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::task::AbortHandle;
 
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
@@ -19,51 +24,91 @@ const CLIENT_PORT: u16 = 68;
 /// Largest message that is read: an Ethernet frame's worth.
 const MAX_MESSAGE: usize = 1500;
 
+/// Messages read by one system call.
+const BATCH: usize = 32;
+
+/// Frames that wait to be sent together; one more sends them.
+const MAX_OUTBOX: usize = 64;
+
+/// What the kernel keeps for us while we are busy, in bytes: a thousand messages or so, where the usual size holds
+/// some hundred and fifty. Used only when they come.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
 /// The server's sockets on the LAN.
 pub struct LanDhcp {
     socket: UdpSocket,
-    raw: RawSocket,
+    raw: Rc<RawSocket>,
+    index: u32,
     address: Ipv4Addr,
+    /// What one system call reads.
+    headers: MultiHeaders<()>,
+    messages: Vec<[u8; MAX_MESSAGE]>,
+    /// How long each message is, and how it was addressed.
+    received: Vec<(usize, Cast)>,
+    /// Frames that are built and not sent.
+    outbox: Vec<Vec<u8>>,
+    probing: Option<AbortHandle>,
+    events: EventSender,
 }
 
 impl LanDhcp {
     /// Opens port 67 on `interface`.
-    pub fn open(interface: &str, index: u32, mac: MacAddr, address: Ipv4Addr) -> io::Result<Self> {
+    pub fn open(interface: &str, index: u32, mac: MacAddr, address: Ipv4Addr, events: EventSender) -> io::Result<Self> {
         let socket = bound_udp(interface, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, SERVER_PORT))?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-        let raw = RawSocket::open(index, mac, Listen::Nothing)?;
-        Ok(Self { socket: UdpSocket::from_std(socket)?, raw, address })
+        // Beyond the system's limit only with CAP_NET_ADMIN; without it, it stays as it is.
+        let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
+        Ok(Self {
+            socket: UdpSocket::from_std(socket)?,
+            raw: Rc::new(RawSocket::open(index, mac, Listen::Nothing)?),
+            index,
+            address,
+            headers: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(nix::libc::in_pktinfo))),
+            messages: vec![[0; MAX_MESSAGE]; BATCH],
+            received: Vec::with_capacity(BATCH),
+            outbox: Vec::new(),
+            probing: None,
+            events,
+        })
     }
 
-    /// The next message from a client or relay, and how it was addressed.
-    pub async fn receive(&self) -> io::Result<(Vec<u8>, Cast)> {
-        loop {
-            self.socket.readable().await?;
-            match self.socket.try_io(Interest::READABLE, || self.receive_now()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
+    /// Waits for messages of clients and relays; then [`Self::received`] gives them.
+    pub async fn receive(&mut self) -> io::Result<()> {
+        self.socket.readable().await?;
+        match self.receive_now() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            done => done,
         }
     }
 
-    fn receive_now(&self) -> io::Result<(Vec<u8>, Cast)> {
-        let mut message = vec![0; MAX_MESSAGE];
-        let mut slices = [IoSliceMut::new(&mut message)];
-        let mut control = nix::cmsg_space!(nix::libc::in_pktinfo);
-        let received = recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
-        let length = received.bytes;
-        let to_us = received.cmsgs()?.any(|part| match part {
-            ControlMessageOwned::Ipv4PacketInfo(info) => {
-                Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == self.address
-            }
-            _ => false,
-        });
-        message.truncate(length);
-        Ok((message, if to_us { Cast::Unicast } else { Cast::Broadcast }))
+    /// The messages that were received last, and how each was addressed.
+    pub fn received(&self) -> impl Iterator<Item = (&[u8], Cast)> {
+        let messages = self.received.iter().zip(&self.messages);
+        messages.map(|((length, cast), message)| (message.get(..*length).unwrap_or_default(), *cast))
     }
 
-    /// Sends a reply where the core wants it. A full queue loses it: the client asks again.
-    pub fn send(&self, destination: Destination, payload: &[u8]) -> io::Result<()> {
+    fn receive_now(&mut self) -> io::Result<()> {
+        let Self { socket, headers, messages, received, address, .. } = self;
+        received.clear();
+        let fd = socket.as_raw_fd();
+        let mut slices: Vec<_> = messages.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        socket.try_io(Interest::READABLE, || {
+            for message in recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
+                let to_us = message.cmsgs()?.any(|part| match part {
+                    ControlMessageOwned::Ipv4PacketInfo(info) => {
+                        Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == *address
+                    }
+                    _ => false,
+                });
+                received.push((message.bytes, if to_us { Cast::Unicast } else { Cast::Broadcast }));
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends a reply where the core wants it, at the latest with the next [`Self::flush`]. A full queue loses it: the
+    /// client asks again.
+    pub fn send(&mut self, destination: Destination, payload: &[u8]) {
         let (mac, address) = match destination {
             Destination::Relay(relay) => return self.send_routed(SocketAddrV4::new(relay, SERVER_PORT), payload),
             Destination::Unicast(client) => return self.send_routed(SocketAddrV4::new(client, CLIENT_PORT), payload),
@@ -80,13 +125,42 @@ impl LanDhcp {
             payload,
         }
         .build();
-        frame.map_or(Ok(()), |frame| self.raw.send(&frame))
+        self.outbox.extend(frame);
+        if self.outbox.len() >= MAX_OUTBOX {
+            self.flush();
+        }
     }
 
-    fn send_routed(&self, to: SocketAddrV4, payload: &[u8]) -> io::Result<()> {
-        match self.socket.try_send_to(payload, to.into()) {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()),
+    /// Sends what waits.
+    pub fn flush(&mut self) {
+        self.raw.send_all(&self.outbox);
+        self.outbox.clear();
+    }
+
+    fn send_routed(&self, to: SocketAddrV4, payload: &[u8]) {
+        // A client that can't be reached asks again; a LAN that is gone shows in the next snapshot.
+        let _ = self.socket.try_send_to(payload, to.into());
+    }
+
+    /// Asks the LAN who has `address`; answers come as events until [`Self::stop_probing`].
+    pub fn probe(&mut self, address: Ipv4Addr) -> io::Result<()> {
+        if self.probing.is_none() {
+            let socket = Rc::new(RawSocket::open(self.index, self.raw.mac, Listen::Arp)?);
+            self.probing = Some(listen(socket, self.events.clone(), |frame| Event::LanArp { frame }));
         }
+        self.raw.send(&Arp::probe(self.raw.mac, address).build())
+    }
+
+    /// No address is being asked for any more.
+    pub fn stop_probing(&mut self) {
+        if let Some(task) = self.probing.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for LanDhcp {
+    fn drop(&mut self) {
+        self.stop_probing();
     }
 }

@@ -2,8 +2,9 @@
 
 use gatepost_core::net::MacAddr;
 use nix::libc;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
-use std::io;
+use nix::sys::socket::socket;
+use nix::sys::socket::{AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockProtocol, SockType, recv, send, sendmmsg};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd};
 use tokio::io::unix::AsyncFd;
 
@@ -52,6 +53,27 @@ impl RawSocket {
             .await?;
         frame.truncate(length);
         Ok(frame)
+    }
+
+    /// Sends whole frames with as few system calls as the kernel allows. Like [`Self::send`], it loses what does not
+    /// fit into the queue; one that can't be sent costs no other.
+    pub fn send_all(&self, frames: &[Vec<u8>]) {
+        let mut rest = frames;
+        while rest.len() > 1 {
+            let slices: Vec<_> = rest.iter().map(|frame| [IoSlice::new(frame)]).collect();
+            let nowhere = vec![None::<()>; rest.len()];
+            let mut headers = MultiHeaders::preallocate(rest.len(), None);
+            let (fd, flags) = (self.fd.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+            let sent = sendmmsg(fd, &mut headers, &slices, &nowhere, [], flags).map_or(0, Iterator::count);
+            if sent == 0 {
+                break;
+            }
+            rest = rest.get(sent..).unwrap_or_default();
+        }
+        for frame in rest {
+            // What is lost is asked for again; an interface that is gone shows in the next snapshot.
+            let _ = self.send(frame);
+        }
     }
 
     /// Sends a whole frame, or drops it when the queue is full: every protocol that uses this repeats itself.

@@ -15,7 +15,6 @@ use super::upstream::Upstream;
 use super::wifi::{Keys, Wifi};
 use super::{UPLINK_RECORD, WIFI_RECORD, block_lists, clock, control};
 use anyhow::{Context, Result, ensure};
-use gatepost_core::dhcp_server::Cast;
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway, WifiEvent};
 use gatepost_core::net::{Ipv4Net, MacAddr};
@@ -52,6 +51,8 @@ struct Shell {
     network: Option<Network>,
     fast_path: bool,
     disk: Disk,
+    /// Records for the journal that no job holds yet, and the number of the last.
+    append: (u64, Vec<u8>),
     upstream: Upstream,
     lan: Option<Lan>,
     uplink: Option<UplinkDhcp>,
@@ -80,6 +81,7 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         network: Some(Network::open()?),
         fast_path: false,
         disk: Disk::start(args.state.clone(), events.clone()).context("start the disk's thread")?,
+        append: (0, Vec::new()),
         upstream: Upstream::new(events.clone()),
         lan: None,
         uplink: None,
@@ -125,8 +127,8 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         };
         tokio::select! {
             served = serve(udp, gateway, entropy) => shell.lan_result(served),
-            message = receive(dhcp) => match message {
-                Ok((message, cast)) => gateway.handle_lan_dhcp(&message, cast, clock::now(), clock::wall()),
+            received = receive(dhcp) => match received {
+                Ok(()) => shell.take_lan_dhcp(),
                 Err(error) => shell.lan_result(Err(error)),
             },
             accepted = accept(tcp) => shell.lan_result(accepted),
@@ -164,7 +166,7 @@ async fn serve(
     .await
 }
 
-async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<(Vec<u8>, Cast)> {
+async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<()> {
     match dhcp {
         Some(dhcp) => dhcp.receive().await,
         None => pending().await,
@@ -197,6 +199,7 @@ impl Shell {
                 self.gateway.handle_uplink_dhcp(&frame, now, clock::wall(), &mut self.entropy);
             }
             Event::UplinkArp { frame } => self.gateway.handle_uplink_arp(&frame, now, &mut self.entropy),
+            Event::LanArp { frame } => self.gateway.handle_lan_arp(&frame, now),
             Event::DnsTcpQuery { connection, peer, query } => self.tcp_query(connection, peer, &query, now),
             Event::DnsTcpClosed { connection } => {
                 if let Some(lan) = &mut self.lan {
@@ -255,6 +258,15 @@ impl Shell {
         }
     }
 
+    /// The messages of clients that were just received.
+    fn take_lan_dhcp(&mut self) {
+        let Some(lan) = &self.lan else { return };
+        let (now, wall) = (clock::now(), clock::wall());
+        for (message, cast) in lan.dhcp.received() {
+            self.gateway.handle_lan_dhcp(message, cast, now, wall);
+        }
+    }
+
     async fn look_at_kernel(&mut self) {
         // While changes are being made, another look follows their outcome.
         let Some(network) = &self.network else { return };
@@ -309,6 +321,7 @@ impl Shell {
                 Action::Say(line) => say(&line),
             }
         }
+        self.flush();
     }
 
     fn apply(&mut self, changes: Vec<Change>) {
@@ -380,14 +393,42 @@ impl Shell {
 
     fn lan_dhcp(&mut self, action: dhcp_server::Action) {
         match action {
-            dhcp_server::Action::Send { destination, payload } => {
-                let sent = self.lan.as_ref().map_or(Ok(()), |lan| lan.dhcp.send(destination, &payload));
-                // A client that can't be reached asks again; a LAN that is gone shows in the next snapshot.
-                drop(sent);
+            dhcp_server::Action::Append { sequence, bytes } => {
+                self.append.0 = sequence;
+                self.append.1.extend(bytes);
             }
-            dhcp_server::Action::Append { sequence, bytes } => self.store(Job::Append { sequence, bytes }),
-            dhcp_server::Action::Replace { sequence, bytes } => self.store(Job::Replace { sequence, bytes }),
-            dhcp_server::Action::NamesChanged | dhcp_server::Action::Note(_) => {}
+            dhcp_server::Action::Replace { sequence, bytes } => {
+                self.store_appended();
+                self.store(Job::Replace { sequence, bytes });
+            }
+            other => self.lan_socket(other),
+        }
+    }
+
+    fn lan_socket(&mut self, action: dhcp_server::Action) {
+        let Some(Lan { dhcp, .. }) = &mut self.lan else { return };
+        match action {
+            dhcp_server::Action::Send { destination, payload } => dhcp.send(destination, &payload),
+            // An address that can't be asked for is given out when the wait is over.
+            dhcp_server::Action::Probe(address) => drop(dhcp.probe(address)),
+            dhcp_server::Action::StopProbing => dhcp.stop_probing(),
+            _ => {}
+        }
+    }
+
+    /// Hands over what was gathered since the core was last asked: many leases make one job for the disk, and many
+    /// answers one system call.
+    fn flush(&mut self) {
+        self.store_appended();
+        if let Some(lan) = &mut self.lan {
+            lan.dhcp.flush();
+        }
+    }
+
+    fn store_appended(&mut self) {
+        let (sequence, bytes) = std::mem::take(&mut self.append);
+        if !bytes.is_empty() {
+            self.store(Job::Append { sequence, bytes });
         }
     }
 

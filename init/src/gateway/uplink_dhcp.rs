@@ -81,7 +81,8 @@ impl Drop for UplinkDhcp {
     }
 }
 
-fn listen(socket: Rc<RawSocket>, events: EventSender, wrap: impl Fn(Vec<u8>) -> Event + 'static) -> AbortHandle {
+/// Puts every frame that the socket gives into the queue, until the task is ended.
+pub fn listen(socket: Rc<RawSocket>, events: EventSender, wrap: impl Fn(Vec<u8>) -> Event + 'static) -> AbortHandle {
     let task = async move {
         loop {
             match socket.receive().await {

@@ -2,15 +2,10 @@
 //! reported with the cure.
 
 use super::problem::{Report, echo};
-use super::raw::{At, RawConfig, RawDhcp, RawDns, RawLan, RawUplink, Text};
-use super::wifi;
-use super::{
-    Addressing, Config, DEFAULT_LEASE, Dhcp, Dns, Lan, Uplink, Upstream, block, firewall, forward, hosts, rebind,
-    records, words,
-};
-use super::{MAX_LEASE, MAX_POOL, MAX_UPSTREAMS, MIN_LEASE};
+use super::raw::{At, RawConfig, RawDns, RawLan, RawUplink, Text};
+use super::{Addressing, Config, Dns, Lan, MAX_UPSTREAMS, Uplink, Upstream};
+use super::{block, dhcp, firewall, forward, hosts, rebind, records, wifi, words};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
-use crate::time::Duration;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,8 +21,8 @@ pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
     check_sides(raw, &uplink, &lan, lan_is_sound, report);
     // With a LAN address that was refused, every address in it would be refused too: one complaint is enough.
     let within = lan_is_sound.then_some(lan.address);
-    let dhcp = check_dhcp(&raw.dhcp, lan.address, within, report);
     let hosts = hosts::check(&raw.hosts, &hostname, within, report);
+    let dhcp = dhcp::check(&raw.dhcp, &hosts, lan.address, within, report);
     let mut dns = check_dns(&raw.dns, lan.address, report);
     dns.forwards = forward::check(&raw.dns.forwards, &domain, lan.address, report);
     let around = records::Around { domain: &domain, hostname: &hostname, hosts: &hosts };
@@ -201,74 +196,6 @@ fn check_sides(raw: &RawConfig, uplink: &Uplink, lan: &Lan, lan_is_sound: bool, 
         let what = "with a fixed address nobody tells the gateway which DNS servers to ask";
         report.add(*at, "uplink.address", what, "add upstream = [\"9.9.9.9\"] or your router's address under [dns]");
     }
-}
-
-fn check_dhcp(raw: &RawDhcp, lan: Ipv4Net, within: Option<Ipv4Net>, report: &mut Report<'_>) -> Dhcp {
-    let pool = check_pool(&raw.pool, within, report).unwrap_or_else(|| words::default_pool(lan));
-    Dhcp { pool, lease: check_lease(&raw.lease, report).unwrap_or(DEFAULT_LEASE) }
-}
-
-fn check_pool(text: &Text, within: Option<Ipv4Net>, report: &mut Report<'_>) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    let At { value, at } = text.as_ref()?;
-    let key = "dhcp.pool";
-    let Some((first, last)) = words::range(value) else {
-        let what = format!("{} is not a range of addresses", echo(value));
-        report.add(*at, key, what, "write first and last with a hyphen between them, as in \"10.0.0.10-10.0.0.128\"");
-        return None;
-    };
-    if first > last {
-        report.add(
-            *at,
-            key,
-            format!("the first address {first} is above the last one {last}"),
-            format!("write {last}-{first}"),
-        );
-        return None;
-    }
-    let lan = within?;
-    let (low, high) = words::default_pool(lan);
-    let cure = format!("write a range inside it, such as {low}-{high}");
-    let outside = [first, last].into_iter().find(|address| !lan.contains(*address));
-    let special = [first, last].into_iter().find(|address| !lan.is_host(*address));
-    let size = last.to_bits().saturating_sub(first.to_bits()).saturating_add(1);
-    let (what, cure) = if let Some(address) = outside {
-        (format!("{address} lies outside the LAN {lan}"), cure)
-    } else if let Some(address) = special {
-        (format!("{address} is the first or last address of the LAN {lan}, which no machine may have"), cure)
-    } else if (first..=last).contains(&lan.address()) {
-        (
-            format!("the range holds the gateway's own address {}", lan.address()),
-            format!("write a range beside it, such as {low}-{high}"),
-        )
-    } else if size > MAX_POOL {
-        (
-            format!("the range has {size} addresses, and the gateway leases at most {MAX_POOL}"),
-            String::from("write a smaller range"),
-        )
-    } else {
-        return Some((first, last));
-    };
-    report.add(*at, key, what, cure);
-    None
-}
-
-fn check_lease(text: &Text, report: &mut Report<'_>) -> Option<Duration> {
-    let At { value, at } = text.as_ref()?;
-    let key = "dhcp.lease";
-    let Some(lease) = words::duration(value) else {
-        let what = format!("{} is not a time", echo(value));
-        report.add(*at, key, what, "write a number and s, m, h or d, such as \"30m\", \"12h\" or \"7d\"");
-        return None;
-    };
-    let bad = if lease < MIN_LEASE {
-        ("a lease shorter than 2 minutes keeps every machine busy asking", "write at least \"2m\"; \"12h\" is usual")
-    } else if lease > MAX_LEASE {
-        ("a lease is longer than 365 days", "write at most \"365d\"; \"12h\" is usual")
-    } else {
-        return Some(lease);
-    };
-    report.add(*at, key, bad.0, bad.1);
-    None
 }
 
 fn check_dns(raw: &RawDns, lan: Ipv4Net, report: &mut Report<'_>) -> Dns {

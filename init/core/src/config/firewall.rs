@@ -182,7 +182,7 @@ pub(super) fn check(
     }
     let mut blocks: Vec<BlockedHost> = Vec::new();
     for entry in few(&raw.blocks, "firewall.block", |entry| entry.at, report) {
-        blocks.extend(check_block(entry, &blocks, hosts, lan, report));
+        blocks.extend(check_block(entry, &blocks, hosts, lan, report).unwrap_or_default());
     }
     (Firewall { private_networks: raw.private_networks.unwrap_or(false), allows, blocks }, forwards)
 }
@@ -245,13 +245,15 @@ fn check_block(
     hosts: &[Host],
     lan: Option<Ipv4Net>,
     report: &mut Report<'_>,
-) -> Option<BlockedHost> {
-    let (address, mac) =
+) -> Option<Vec<BlockedHost>> {
+    let (address, macs) =
         read_host((entry.at, entry.has_host), &entry.host, ("firewall.block", "host"), hosts, lan, report)?;
     if others.iter().any(|other| other.address == address) {
         report.add(entry.at, "firewall.block.host", format!("{address} is blocked already"), "keep one of them");
     }
-    Some(BlockedHost { address, mac })
+    // One entry for each port that the host has.
+    let count = macs.len().max(1);
+    Some((0..count).map(|index| BlockedHost { address, mac: macs.get(index).copied() }).collect())
 }
 
 /// TCP if nothing is said.
@@ -339,7 +341,7 @@ fn read_host(
     hosts: &[Host],
     lan: Option<Ipv4Net>,
     report: &mut Report<'_>,
-) -> Option<(Ipv4Addr, Option<MacAddr>)> {
+) -> Option<(Ipv4Addr, Vec<MacAddr>)> {
     let full = format!("{section}.{key}");
     let Some(At { value, at }) = text else {
         if given {
@@ -351,11 +353,12 @@ fn read_host(
     let Ok(address) = value.parse::<Ipv4Addr>() else {
         let name = words::label(value).ok();
         let host = hosts.iter().find(|host| Some(&host.name) == name.as_ref());
-        if host.is_none() {
+        let own = host.and_then(|host| Some((host.address?, host.macs.clone())));
+        if own.is_none() {
             let what = format!("{} is neither a [[host]] of this file nor an address", echo(value));
             report.add(*at, &full, what, "add a [[host]] with this name and an address, or write its address here");
         }
-        return host.map(|host| (host.address, host.mac));
+        return own;
     };
     let lan = lan?;
     if !lan.contains(address) || !lan.is_host(address) || address == lan.address() {
@@ -363,6 +366,6 @@ fn read_host(
         report.add(*at, &full, what, "write the address of a machine of the LAN");
         return None;
     }
-    let mac = hosts.iter().find(|host| host.address == address).and_then(|host| host.mac);
-    Some((address, mac))
+    let owner = hosts.iter().find(|host| host.address == Some(address));
+    Some((address, owner.map(|host| host.macs.clone()).unwrap_or_default()))
 }

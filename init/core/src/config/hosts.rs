@@ -1,13 +1,53 @@
 //! The `[[host]]` list: names, hardware addresses and addresses that belong to one machine each.
 
 use super::problem::{Report, echo};
-use super::raw::{At, RawHost};
-use super::{Host, MAX_HOSTS, words};
+use super::raw::{At, Section, Text};
+use super::{Host, MAX_HOST_MACS, MAX_HOSTS, MAX_TAGS, dhcp, dhcp_lists, words};
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+pub(super) const KEYS: [&str; 8] = ["name", "mac", "client_id", "address", "lease", "ignore", "tags", "aliases"];
+
+/// One `[[host]]`.
+pub(super) struct RawHost {
+    pub at: usize,
+    pub name: Text,
+    macs: Vec<At<String>>,
+    client_id: Text,
+    pub address: Text,
+    lease: Text,
+    ignore: bool,
+    tags: Vec<At<String>>,
+    pub aliases: Vec<At<String>>,
+    /// A key is there but unusable: it has been reported, so its absence is not.
+    broken: bool,
+}
+
+pub(super) fn read(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
+    let raw = RawHost {
+        at,
+        name: host.text("name"),
+        macs: host.words("mac"),
+        client_id: host.text("client_id"),
+        address: host.text("address"),
+        lease: host.text("lease"),
+        ignore: host.switch("ignore").unwrap_or(false),
+        tags: host.words("tags"),
+        aliases: host.texts("aliases"),
+        broken: false,
+    };
+    let missing = [
+        ("name", raw.name.is_none()),
+        ("mac", raw.macs.is_empty()),
+        ("client_id", raw.client_id.is_none()),
+        ("address", raw.address.is_none()),
+    ];
+    let broken = missing.iter().any(|(key, missing)| *missing && host.has(key));
+    RawHost { broken, ..raw }
+}
 
 /// Checks all hosts, each by itself and against those above it. `lan` is `None` when the LAN itself was refused.
 pub(super) fn check(raw: &[RawHost], hostname: &str, lan: Option<Ipv4Net>, report: &mut Report<'_>) -> Vec<Host> {
@@ -19,10 +59,20 @@ pub(super) fn check(raw: &[RawHost], hostname: &str, lan: Option<Ipv4Net>, repor
             break;
         }
         let name = check_name(entry, hostname, &mut taken, report);
-        let mac = check_mac(entry, &mut taken, report);
+        let macs = check_macs(entry, &mut taken, report);
+        let client_id = check_client_id(entry, &mut taken, report);
         let address = check_address(entry, lan, &mut taken, report);
-        if let (Some(name), Some(address)) = (name, address) {
-            hosts.push(Host { name, mac, address });
+        let lease = dhcp::check_lease(&entry.lease, "host.lease", report);
+        let tags = check_tags(entry, &mut taken, report);
+        let is_known = !macs.is_empty() || client_id.is_some();
+        if entry.ignore && !is_known && !entry.broken {
+            let cure = "add mac = \"...\" so that it can be told from others";
+            report.add(entry.at, "host.ignore", "this host can't be told from others, so it can't be ignored", cure);
+        }
+        if let Some(name) = name
+            && (address.is_some() || is_known)
+        {
+            hosts.push(Host { name, macs, client_id, address, lease, ignore: entry.ignore, tags });
         }
     }
     hosts
@@ -33,6 +83,8 @@ pub(super) fn check(raw: &[RawHost], hostname: &str, lan: Option<Ipv4Net>, repor
 struct Taken {
     names: BTreeSet<String>,
     macs: BTreeSet<MacAddr>,
+    client_ids: BTreeSet<Vec<u8>>,
+    tags: BTreeSet<String>,
     addresses: BTreeMap<Ipv4Addr, String>,
 }
 
@@ -68,8 +120,16 @@ fn check_name(entry: &RawHost, hostname: &str, taken: &mut Taken, report: &mut R
     Some(name)
 }
 
-fn check_mac(entry: &RawHost, taken: &mut Taken, report: &mut Report<'_>) -> Option<MacAddr> {
-    let At { value, at } = entry.mac.as_ref()?;
+fn check_macs(entry: &RawHost, taken: &mut Taken, report: &mut Report<'_>) -> Vec<MacAddr> {
+    if let Some(extra) = entry.macs.get(MAX_HOST_MACS) {
+        let what = format!("a host has at most {MAX_HOST_MACS} hardware addresses");
+        report.add(extra.at, "host.mac", what, "remove some");
+    }
+    entry.macs.iter().take(MAX_HOST_MACS).filter_map(|text| check_mac(text, taken, report)).collect()
+}
+
+fn check_mac(text: &At<String>, taken: &mut Taken, report: &mut Report<'_>) -> Option<MacAddr> {
+    let At { value, at } = text;
     let cure = "write it as on the machine's label, such as \"dc:a6:32:00:00:02\"";
     let (what, cure) = match value.parse::<MacAddr>() {
         Err(_) => (format!("{} is not a hardware address", echo(value)), cure),
@@ -83,6 +143,35 @@ fn check_mac(entry: &RawHost, taken: &mut Taken, report: &mut Report<'_>) -> Opt
     None
 }
 
+/// Option 61: bytes in hexadecimal with colons between them, else the text itself.
+fn check_client_id(entry: &RawHost, taken: &mut Taken, report: &mut Report<'_>) -> Option<Vec<u8>> {
+    let At { value, at } = entry.client_id.as_ref()?;
+    let bytes = words::hex(value).filter(|_| value.contains(':')).unwrap_or_else(|| value.as_bytes().into());
+    let (what, cure) = if !(2..=255).contains(&bytes.len()) {
+        ("a client identifier has 2 to 255 bytes", "write it as in \"ff:12:34:56:78\", or as text")
+    } else if !taken.client_ids.insert(bytes.clone()) {
+        ("another host has this client identifier already", "give each host its own")
+    } else {
+        return Some(bytes);
+    };
+    report.add(*at, "host.client_id", what, cure);
+    None
+}
+
+fn check_tags(entry: &RawHost, taken: &mut Taken, report: &mut Report<'_>) -> Vec<String> {
+    let mut tags = Vec::new();
+    for text in &entry.tags {
+        let Some(tag) = dhcp_lists::read_tag(text, "host.tags", report) else { continue };
+        taken.tags.insert(tag.clone());
+        if taken.tags.len() > MAX_TAGS {
+            report.add(text.at, "host.tags", format!("there are more than {MAX_TAGS} tags"), "use some again");
+            break;
+        }
+        tags.push(tag);
+    }
+    tags
+}
+
 fn check_address(
     entry: &RawHost,
     lan: Option<Ipv4Net>,
@@ -90,9 +179,10 @@ fn check_address(
     report: &mut Report<'_>,
 ) -> Option<Ipv4Addr> {
     let Some(At { value, at }) = &entry.address else {
-        if !entry.broken {
-            let cure = "add address = \"...\" with an address of the LAN, or remove the host: every machine gets an address by itself";
-            report.add(entry.at, "host.address", "this host has no address", cure);
+        if !entry.broken && entry.macs.is_empty() && entry.client_id.is_none() {
+            let cure =
+                "add address = \"...\" with an address of the LAN, or mac = \"...\" to name the machine that has it";
+            report.add(entry.at, "host.address", "this host has neither an address nor a hardware address", cure);
         }
         return None;
     };

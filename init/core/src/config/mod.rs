@@ -5,7 +5,7 @@
 //! legal DNS labels.
 //!
 //! ```text
-//! bytes ── parse.rs ──► text ── raw.rs ──► RawConfig ── check.rs, hosts.rs ──► Config
+//! bytes ── parse.rs ──► text ── raw.rs ──► RawConfig ── check.rs, a file a topic ──► Config
 //!                                 │ syntax.rs              │ words.rs
 //!                                 └──────► Problems ◄──────┘
 //! ```
@@ -23,6 +23,10 @@
 //! | `lan.alternative` | none |
 //! | `dhcp.pool` | the addresses .10 to .128 of a /24, the same shares of another size, never the gateway's |
 //! | `dhcp.lease` | `"12h"` |
+//! | `dhcp.probe`, `dhcp.rapid_commit` | `true` |
+//! | `dhcp.log` | `false` |
+//! | `dhcp.offers_per_second` | 2000 |
+//! | `[[dhcp.option]]`, `[[dhcp.match]]`, `[[dhcp.boot]]` | none |
 //! | `dns.upstream` | the servers that the uplink's DHCP server names |
 //! | `dns.log_queries` | `false` |
 //! | `dns.stale`, `dns.prefetch`, `dns.cache_kib` | `true`, `true`, 4096 |
@@ -41,6 +45,8 @@ use alloc::vec::Vec;
 
 mod block;
 mod check;
+mod dhcp;
+mod dhcp_lists;
 mod domains;
 mod firewall;
 mod forward;
@@ -74,8 +80,31 @@ pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
 /// The most hosts with a name of their own: far more than a home has, and a bound on what every table must hold.
 pub const MAX_HOSTS: usize = 1024;
 
-/// The largest DHCP pool, in addresses: every one of them may become a lease in memory and on the card.
-pub const MAX_POOL: u32 = 4096;
+/// The largest DHCP pool, in addresses, a /16 of them: every one may become a lease, which takes some 0.5 KB of memory
+/// and 0.1 KB of the card.
+pub const MAX_POOL: u32 = 65_536;
+
+/// New clients that get an address in one second, unless set otherwise: far more than any LAN has, few enough that a
+/// flood of invented clients leaves the processor of the smallest Pi to the others.
+pub const DEFAULT_OFFERS: u32 = 2000;
+
+/// The most that [`Dhcp::offers_per_second`] may be.
+pub const MAX_OFFERS: u32 = 100_000;
+
+/// The most options of one's own. More than any message holds.
+pub const MAX_OPTIONS: usize = 128;
+
+/// The most rules that give a client a tag; each is tried for each message.
+pub const MAX_MATCHES: usize = 64;
+
+/// The most boot files: one for each kind of machine.
+pub const MAX_BOOT: usize = 16;
+
+/// The most different tags of hosts, and of matches.
+pub const MAX_TAGS: usize = 31;
+
+/// The most hardware addresses of one host: more than any machine has ports.
+pub const MAX_HOST_MACS: usize = 8;
 
 /// The most DNS servers that are asked. More only lengthen the wait when all of them are gone.
 pub const MAX_UPSTREAMS: usize = 8;
@@ -136,7 +165,7 @@ impl Default for Config {
                 addressing: Addressing::Dhcp,
             },
             lan: Lan { interface: String::from("eth0"), address, alternative: None },
-            dhcp: Dhcp { pool: words::default_pool(address), lease: DEFAULT_LEASE },
+            dhcp: Dhcp::new(words::default_pool(address)),
             dns: Dns::default(),
             hosts: Vec::new(),
             firewall: Firewall::default(),
@@ -192,6 +221,98 @@ pub struct Dhcp {
     pub pool: (Ipv4Addr, Ipv4Addr),
     /// How long a lease lasts; 2 minutes to 365 days.
     pub lease: Duration,
+    /// Write every message to the log ring.
+    pub log: bool,
+    /// Ask by ARP whether an address is free before it is leased for the first time.
+    pub probe: bool,
+    /// Lease with two messages instead of four to clients that want it (RFC 4039).
+    pub rapid_commit: bool,
+    /// New clients that get an address in one second; 1 to [`MAX_OFFERS`].
+    pub offers_per_second: u32,
+    /// Options beyond the usual.
+    pub options: Vec<DhcpOption>,
+    /// What gives clients their tags, besides [`Host::tags`].
+    pub matches: Vec<DhcpMatch>,
+    /// What machines that boot from the network are told.
+    pub boot: Vec<DhcpBoot>,
+}
+
+impl Dhcp {
+    /// The defaults, with this pool.
+    pub fn new(pool: (Ipv4Addr, Ipv4Addr)) -> Self {
+        Dhcp {
+            pool,
+            lease: DEFAULT_LEASE,
+            log: false,
+            probe: true,
+            rapid_commit: true,
+            offers_per_second: DEFAULT_OFFERS,
+            options: Vec::new(),
+            matches: Vec::new(),
+            boot: Vec::new(),
+        }
+    }
+}
+
+/// An option that the server sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpOption {
+    /// The option's number, 1 to 254.
+    pub code: u8,
+    /// Its value as it is sent, at most 1024 bytes.
+    pub data: Vec<u8>,
+    /// Only for clients with this tag, in the place of what others get; `None` for all.
+    pub tag: Option<String>,
+    /// Also for clients that did not ask for it.
+    pub always: bool,
+}
+
+/// Gives a tag to the clients that fit everything that it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpMatch {
+    /// The tag.
+    pub tag: String,
+    /// How the vendor class (option 60) begins.
+    pub vendor_class: Option<String>,
+    /// One of the user classes (option 77).
+    pub user_class: Option<String>,
+    /// How the hardware address begins.
+    pub mac: Option<MacPrefix>,
+}
+
+/// The first bytes of a hardware address; three of them name the maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacPrefix {
+    bytes: [u8; 6],
+    length: usize,
+}
+
+impl MacPrefix {
+    /// `None` unless there are 1 to 6 bytes.
+    pub fn new(prefix: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 6];
+        let length = Some(prefix.len()).filter(|length| (1..=6).contains(length))?;
+        bytes.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
+        Some(Self { bytes, length })
+    }
+
+    /// Whether a hardware address begins so.
+    pub fn fits(&self, mac: MacAddr) -> bool {
+        self.bytes.iter().zip(mac.0).take(self.length).all(|(a, b)| *a == b)
+    }
+}
+
+/// What machines that boot from the network are told, in the fixed fields of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpBoot {
+    /// Where the file is (`siaddr`); `None` for the gateway itself.
+    pub server: Option<Ipv4Addr>,
+    /// The server's name (`sname`), at most 63 bytes; may be empty.
+    pub server_name: String,
+    /// The file (`file`), at most 127 bytes; may be empty.
+    pub file: String,
+    /// Only for clients with this tag, in the place of what others are told; `None` for all.
+    pub tag: Option<String>,
 }
 
 /// Names on the LAN.
@@ -213,13 +334,21 @@ pub struct Dns {
     pub keeping: Keeping,
 }
 
-/// A host with a name and address of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A host that is known by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
     /// One DNS label in lower case.
     pub name: String,
-    /// Its hardware address, when it gets its address by DHCP.
-    pub mac: Option<MacAddr>,
-    /// Its address, inside the LAN.
-    pub address: Ipv4Addr,
+    /// Its hardware addresses, when it gets its address by DHCP: those of all its ports.
+    pub macs: Vec<MacAddr>,
+    /// The client identifier (option 61) by which it is known as well; 2 to 255 bytes.
+    pub client_id: Option<Vec<u8>>,
+    /// Its address, inside the LAN; `None` for one from the pool, which it then has under its name.
+    pub address: Option<Ipv4Addr>,
+    /// How long its lease lasts, if not as long as others'.
+    pub lease: Option<Duration>,
+    /// Its DHCP messages are not answered.
+    pub ignore: bool,
+    /// What [`DhcpOption::tag`] and [`DhcpBoot::tag`] may name.
+    pub tags: Vec<String>,
 }

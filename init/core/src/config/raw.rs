@@ -3,6 +3,8 @@
 //! The file is read through the TOML crate's tree of positioned values rather than through derived types, because a
 //! derived reader stops at the first mistake and its messages quote the value, which may be a passphrase.
 
+use super::dhcp::{self, RawDhcp};
+use super::hosts::{self, RawHost};
 use super::problem::{Report, echo};
 use super::wifi::{self, RawWifi};
 use super::{block, firewall, forward, rebind, records, syntax};
@@ -56,13 +58,6 @@ pub(super) struct RawLan {
     pub alternative: Text,
 }
 
-/// `[dhcp]`
-#[derive(Default)]
-pub(super) struct RawDhcp {
-    pub pool: Text,
-    pub lease: Text,
-}
-
 /// `[dns]`
 #[derive(Default)]
 pub(super) struct RawDns {
@@ -75,24 +70,16 @@ pub(super) struct RawDns {
     pub keeping: super::keeping::Raw,
 }
 
-/// One `[[host]]`.
-pub(super) struct RawHost {
-    pub at: usize,
-    pub name: Text,
-    pub mac: Text,
-    pub address: Text,
-    pub aliases: Vec<At<String>>,
-    /// A key is there but unusable: it has been reported, so its absence is not.
-    pub broken: bool,
-}
-
 /// The keys of each section; the nameless one is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward"]),
     ("uplink", &["interface", "country", "wifi", "wifi_offload", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
-    ("dhcp", &["pool", "lease"]),
-    ("host", &["name", "mac", "address", "aliases"]),
+    ("dhcp", &dhcp::KEYS),
+    ("dhcp.option", &dhcp::OPTION_KEYS),
+    ("dhcp.match", &dhcp::MATCH_KEYS),
+    ("dhcp.boot", &dhcp::BOOT_KEYS),
+    ("host", &hosts::KEYS),
     (
         "dns",
         &[
@@ -133,9 +120,9 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<RawConfig> {
         domain: top.text("domain"),
         uplink: read_uplink(&mut top),
         lan: top.section("lan").map(|mut lan| read_lan(&mut lan)).unwrap_or_default(),
-        dhcp: top.section("dhcp").map(|mut dhcp| read_dhcp(&mut dhcp)).unwrap_or_default(),
+        dhcp: top.section("dhcp").map(|mut section| dhcp::read(&mut section)).unwrap_or_default(),
         dns: top.section("dns").map(|mut dns| read_dns(&mut dns)).unwrap_or_default(),
-        hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", read_host),
+        hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", hosts::read),
         firewall: firewall::read(&mut top),
     })
 }
@@ -158,10 +145,6 @@ fn read_lan(lan: &mut Section<'_, '_, '_>) -> RawLan {
     RawLan { interface: lan.text("interface"), address: lan.text("address"), alternative: lan.text("alternative") }
 }
 
-fn read_dhcp(dhcp: &mut Section<'_, '_, '_>) -> RawDhcp {
-    RawDhcp { pool: dhcp.text("pool"), lease: dhcp.text("lease") }
-}
-
 fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
     RawDns {
         upstream: dns.texts("upstream"),
@@ -172,13 +155,6 @@ fn read_dns(dns: &mut Section<'_, '_, '_>) -> RawDns {
         records: dns.each("record", "a line [[dns.record]] above the keys of each record", records::read),
         keeping: super::keeping::read(dns),
     }
-}
-
-fn read_host(at: usize, host: &mut Section<'_, '_, '_>) -> RawHost {
-    let (name, mac, address) = (host.text("name"), host.text("mac"), host.text("address"));
-    let broken = (name.is_none() && host.has("name")) || (address.is_none() && host.has("address"));
-    let aliases = host.texts("aliases");
-    RawHost { at, name, mac, address, aliases, broken }
 }
 
 /// One table of the file while it is read.
@@ -254,6 +230,29 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         // A number too large for the type is as wrong as the largest that fits.
         let number = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX);
         Some(At { value: number, at: value.span().start })
+    }
+
+    /// One text or number, or a list of them, each as text.
+    pub(super) fn words(&mut self, key: &str) -> Vec<At<String>> {
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let items = match value.get_ref() {
+            DeValue::Array(items) => items.iter().collect(),
+            _ => alloc::vec![value],
+        };
+        let mut words = Vec::new();
+        for item in items {
+            let word = match item.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_string(),
+                _ => {
+                    let cure = format!("write {key} = \"...\" or {key} = [\"...\", \"...\"]");
+                    self.wrong_type(key, item, "text in quotes or a list of texts", &cure);
+                    continue;
+                }
+            };
+            words.push(At { value: word, at: item.span().start });
+        }
+        words
     }
 
     pub(super) fn texts(&mut self, key: &str) -> Vec<At<String>> {

@@ -1,7 +1,8 @@
 //! `[[dns.record]]` and the aliases of `[[host]]`: names and data that the gateway answers with beside its hosts.
 
+use super::hosts::RawHost;
 use super::problem::{Report, echo};
-use super::raw::{At, RawHost, Section, Text};
+use super::raw::{At, Section, Text};
 use super::{Host, domains, words};
 use crate::net::{Ipv4Addr, Ipv4Net};
 use alloc::collections::BTreeMap;

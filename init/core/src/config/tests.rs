@@ -70,10 +70,7 @@ fn example() -> Config {
             },
         },
         lan: Lan { interface: "eth0".into(), address: "10.0.0.1/24".parse().unwrap(), alternative: None },
-        dhcp: Dhcp {
-            pool: (Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 0, 128)),
-            lease: Duration::from_secs(43_200),
-        },
+        dhcp: Dhcp::new((Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 0, 128))),
         dns: Dns {
             upstream: ["8.8.8.8:53", "8.8.4.4:5353"]
                 .map(|server| server.parse::<SocketAddrV4>().unwrap().into())
@@ -84,10 +81,11 @@ fn example() -> Config {
         hosts: vec![
             Host {
                 name: "rpi2".into(),
-                mac: Some("dc:a6:32:00:00:02".parse().unwrap()),
-                address: Ipv4Addr::new(10, 0, 0, 2),
+                macs: vec!["dc:a6:32:00:00:02".parse().unwrap()],
+                address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+                ..Host::default()
             },
-            Host { name: "rpi3".into(), mac: None, address: Ipv4Addr::new(10, 0, 0, 3) },
+            Host { name: "rpi3".into(), address: Some(Ipv4Addr::new(10, 0, 0, 3)), ..Host::default() },
         ],
         ..Config::default()
     }
@@ -191,7 +189,10 @@ fn unknown_keys_get_a_suggestion() {
             "[lan]\nhostname = \"x\"",
             "2:1: lan.hostname: this key is not known here; move hostname to the top of the file, before the first [section]",
         ),
-        ("[dhcp]\nntp = true", "2:1: dhcp.ntp: this key is not known here; the keys of [dhcp] are pool and lease"),
+        (
+            "[dhcp]\nntp = true",
+            "2:1: dhcp.ntp: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot",
+        ),
         ("vlan = 1", "1:1: vlan: this key is not known here; did you mean lan?"),
         (
             "\"a\\u001b[31m\" = 1",
@@ -366,8 +367,8 @@ fn pools_and_leases_that_do_not_fit_are_explained() {
         check(&format!("[dhcp]\n{key}"), &format!("gateway.toml:2:{message}"));
     }
     check(
-        "[lan]\naddress = \"10.0.0.1/16\"\n[dhcp]\npool = \"10.0.1.0-10.0.17.0\"",
-        "gateway.toml:4:8: dhcp.pool: the range has 4097 addresses, and the gateway leases at most 4096; write a smaller range",
+        "[lan]\naddress = \"10.0.0.1/15\"\n[dhcp]\npool = \"10.0.1.0-10.1.1.0\"",
+        "gateway.toml:4:8: dhcp.pool: the range has 65537 addresses, and the gateway leases at most 65536; write a smaller range",
     );
     assert!(
         parse(b"[lan]\naddress = \"10.0.0.1/16\"\n[dhcp]\npool = \"10.0.1.0-10.0.16.255\"\nlease = \"365d\"").is_ok()
@@ -425,7 +426,7 @@ fn hosts_that_do_not_fit_are_explained() {
         ("address = \"10.0.0.3\"", "5:1: host.name: this host has no name; add name = \"rpi2\" to it"),
         (
             "name = \"b\"",
-            "5:1: host.address: this host has no address; add address = \"...\" with an address of the LAN, or remove the host: every machine gets an address by itself",
+            "5:1: host.address: this host has neither an address nor a hardware address; add address = \"...\" with an address of the LAN, or mac = \"...\" to name the machine that has it",
         ),
     ] {
         check(&format!("{TWO}{host}"), &format!("gateway.toml:{message}"));
@@ -515,7 +516,7 @@ fn all_problems_are_told_at_once_and_in_order() {
         "hostname = \"a b\"\n[dhcp]\nlease = \"1s\"\npool = \"10.0.1.1-10.0.1.9\"\nfoo = 1\n[lan]\naddress = \"10.0.0.300/24\"\n",
         "gateway.toml:1:12: hostname: \"a b\": a name may only hold the letters a to z, digits and hyphens; write one short name such as \"gatepost\"\n\
          gateway.toml:3:9: dhcp.lease: a lease shorter than 2 minutes keeps every machine busy asking; write at least \"2m\"; \"12h\" is usual\n\
-         gateway.toml:5:1: dhcp.foo: this key is not known here; the keys of [dhcp] are pool and lease\n\
+         gateway.toml:5:1: dhcp.foo: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot\n\
          gateway.toml:7:11: lan.address: \"10.0.0.300/24\" is not an address with the size of its network; write it as \"10.0.0.1/24\"",
     );
 }
@@ -573,7 +574,7 @@ proptest! {
         if let Ok(config) = parse(&bytes) {
             let (first, last) = config.dhcp.pool;
             prop_assert!(first <= last && config.lan.address.is_host(first) && config.lan.address.is_host(last));
-            prop_assert!(config.hosts.iter().all(|host| config.lan.address.is_host(host.address)));
+            prop_assert!(config.hosts.iter().filter_map(|host| host.address).all(|own| config.lan.address.is_host(own)));
             prop_assert!(config.uplink.interface != config.lan.interface);
         }
     }
@@ -641,4 +642,187 @@ fn wifi_mistakes_have_a_cure() {
         "[uplink]\nwifi_offload = 1",
         "gateway.toml:2:16: uplink.wifi_offload: this must be true or false, but is a number without quotes; write wifi_offload = true or wifi_offload = false, without quotes",
     );
+}
+
+#[test]
+fn a_whole_dhcp_setup_parses() {
+    let config = parse(
+        br#"
+[dhcp]
+log = true
+probe = false
+rapid_commit = false
+offers_per_second = 50
+[[dhcp.match]]
+tag = "pxe"
+vendor_class = "PXEClient"
+mac = "b8:27:eb"
+[[dhcp.option]]
+name = "ntp-server"
+value = ["10.0.0.5", "10.0.0.6"]
+[[dhcp.option]]
+code = 26
+value = 1492
+tag = "pxe"
+[[dhcp.option]]
+code = 224
+hex = "01:02 ff"
+always = true
+tag = "camera"
+[[dhcp.boot]]
+file = "node.img"
+server = "10.0.0.5"
+tag = "known"
+[[host]]
+name = "cam"
+mac = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
+client_id = "ff:00:01"
+lease = "7d"
+tags = ["camera"]
+[[host]]
+name = "guest"
+client_id = "guest-1"
+ignore = true
+"#,
+    )
+    .unwrap();
+    let dhcp = &config.dhcp;
+    assert_eq!((dhcp.log, dhcp.probe, dhcp.rapid_commit, dhcp.offers_per_second), (true, false, false, 50));
+    let options: Vec<_> = dhcp.options.iter().map(|o| (o.code, &o.data[..], o.tag.as_deref(), o.always)).collect();
+    assert_eq!(options[0], (42, &[10, 0, 0, 5, 10, 0, 0, 6][..], None, false));
+    assert_eq!(options[1..], [(26, &[5, 212][..], Some("pxe"), false), (224, &[1, 2, 255], Some("camera"), true)]);
+    let rule = &dhcp.matches[0];
+    assert_eq!(
+        (rule.tag.as_str(), rule.vendor_class.as_deref(), rule.mac),
+        ("pxe", Some("PXEClient"), MacPrefix::new(&[0xb8, 0x27, 0xeb]))
+    );
+    assert_eq!((dhcp.boot[0].file.as_str(), dhcp.boot[0].server), ("node.img", Some(Ipv4Addr::new(10, 0, 0, 5))));
+    let [cam, guest] = &config.hosts[..] else { panic!("two hosts") };
+    assert_eq!((cam.macs.len(), cam.client_id.as_deref(), cam.address), (2, Some(&[0xff, 0, 1][..]), None));
+    assert_eq!((cam.lease, &cam.tags[..]), (Some(Duration::from_secs(7 * 86_400)), &["camera".to_string()][..]));
+    assert_eq!((guest.client_id.as_deref(), guest.ignore), (Some(&b"guest-1"[..]), true));
+}
+
+#[test]
+fn options_that_do_not_fit_are_explained() {
+    for (keys, message) in [
+        ("", "1:1: dhcp.option: an option has neither a name nor a code; add name = \"ntp-server\" or code = 42"),
+        ("code = 42", "1:1: dhcp.option: an option has no value; add value = \"...\" or hex = \"...\""),
+        (
+            "code = \"x\"",
+            "2:8: dhcp.option.code: this must be a whole number, but is text; write code = 1, without quotes",
+        ),
+        (
+            "code = 0\nhex = \"01\"",
+            "2:8: dhcp.option.code: 0 is not an option; write a code from 1 to 254, or a name such as \"ntp-server\"",
+        ),
+        (
+            "code = 42\nname = \"mtu\"",
+            "3:8: dhcp.option.name: an option has a code or a name, not both; remove one of them",
+        ),
+        (
+            "name = \"ntp\"\nvalue = \"10.0.0.5\"",
+            "2:8: dhcp.option.name: \"ntp\" is not an option; write a code from 1 to 254, or a name such as \"ntp-server\"",
+        ),
+        ("code = 51\nvalue = 60", "2:8: dhcp.option.code: the server decides on 51; set dhcp.lease"),
+        (
+            "code = 61\nhex = \"01\"",
+            "2:8: dhcp.option.code: 61 is what a client sends, not a server; remove this option",
+        ),
+        (
+            "code = 42\nvalue = \"pool.ntp.org\"",
+            "3:9: dhcp.option.value: this is not what option 42 (ntp-server) holds; write addresses such as [\"10.0.0.5\", \"10.0.0.6\"]",
+        ),
+        (
+            "code = 42\nvalue = true",
+            "3:9: dhcp.option.value: this must be text in quotes or a list of texts, but is true or false without quotes; write value = \"...\" or value = [\"...\", \"...\"]",
+        ),
+        (
+            "code = 42\nhex = \"0a00\"",
+            "3:7: dhcp.option.hex: these bytes are not what option 42 (ntp-server) holds; write addresses such as [\"10.0.0.5\", \"10.0.0.6\"] as its value instead",
+        ),
+        (
+            "code = 224\nhex = \"1\"",
+            "3:7: dhcp.option.hex: \"1\" is not 1 to 1024 bytes in hexadecimal; write two digits a byte, such as \"01 02 ff\"",
+        ),
+        (
+            "code = 224\nhex = \"01\"\nvalue = \"x\"",
+            "3:7: dhcp.option.hex: an option has a value or hex, not both; remove one of them",
+        ),
+        (
+            "code = 224\nhex = \"01\"\ntag = \"cam\"",
+            "4:7: dhcp.option.tag: no client has the tag cam; give a [[host]] tags = [\"cam\"], or add a [[dhcp.match]] with tag = \"cam\"",
+        ),
+        (
+            "code = 224\nhex = \"01\"\ntag = \"a b\"",
+            "4:7: dhcp.option.tag: \"a b\": a tag may only hold the letters a to z, digits and hyphens; write a short word such as \"camera\"",
+        ),
+        (
+            "code = 224\nhex = \"01\"\n[[dhcp.option]]\ncode = 224\nhex = \"02\"",
+            "4:1: dhcp.option: option 224 stands in the list twice for the same clients; put all its values into one list, or give one a tag",
+        ),
+    ] {
+        check(&format!("[[dhcp.option]]\n{keys}"), &format!("gateway.toml:{message}"));
+    }
+}
+
+#[test]
+fn matches_boot_files_and_limits_that_do_not_fit_are_explained() {
+    for (file, message) in [
+        ("[[dhcp.match]]", "1:1: dhcp.match: a match gives no tag; add tag = \"camera\" or another word"),
+        (
+            "[[dhcp.match]]\ntag = \"x\"",
+            "1:1: dhcp.match: a match says nothing of the client; add vendor_class, user_class or mac = \"b8:27:eb\"",
+        ),
+        (
+            "[[dhcp.match]]\ntag = \"x\"\nmac = \"b8:2\"",
+            "3:7: dhcp.match.mac: \"b8:2\" is not the beginning of a hardware address; write it as in \"b8:27:eb\"",
+        ),
+        (
+            "[[dhcp.boot]]",
+            "1:1: dhcp.boot: a boot entry names neither a file nor a server; add file = \"...\" and server = \"...\"",
+        ),
+        (
+            "[[dhcp.boot]]\nfile = \"a b\"\nserver = \"10.0.0.5\"",
+            "2:8: dhcp.boot.file: \"a b\" has no place in the message; write at most 127 letters, digits and signs, without blanks",
+        ),
+        (
+            "[[dhcp.boot]]\nfile = \"a\"\nserver = \"tftp\"",
+            "3:10: dhcp.boot.server: \"tftp\" is not the address of a server; write an address such as \"10.0.0.5\"",
+        ),
+        (
+            "[[dhcp.boot]]\nfile = \"a\"\n[[dhcp.boot]]\nfile = \"b\"",
+            "3:1: dhcp.boot: there are two boot files for the same clients; remove one, or give it a tag",
+        ),
+        (
+            "[dhcp]\noffers_per_second = 0",
+            "2:21: dhcp.offers_per_second: 0 new clients a second is not between 1 and 100000; leave it out for 2000",
+        ),
+        (
+            "[dhcp]\nlog = 1",
+            "2:7: dhcp.log: this must be true or false, but is a number without quotes; write log = true or log = false, without quotes",
+        ),
+        (
+            "[dhcp]\noption = 1",
+            "2:10: dhcp.option: this must be a list of entries, but is a number without quotes; write a line [[dhcp.option]], with double brackets, above the keys of each option",
+        ),
+        (
+            "[[host]]\nname = \"a\"\naddress = \"10.0.0.2\"\nignore = true",
+            "1:1: host.ignore: this host can't be told from others, so it can't be ignored; add mac = \"...\" so that it can be told from others",
+        ),
+        (
+            "[[host]]\nname = \"a\"\nclient_id = \"x\"",
+            "3:13: host.client_id: a client identifier has 2 to 255 bytes; write it as in \"ff:12:34:56:78\", or as text",
+        ),
+        (
+            "[[host]]\nname = \"a\"\nclient_id = \"xy\"\n[[host]]\nname = \"b\"\nclient_id = \"xy\"",
+            "6:13: host.client_id: another host has this client identifier already; give each host its own",
+        ),
+        (
+            "[[host]]\nname = \"a\"\naddress = \"10.0.0.2\"\nlease = \"1s\"",
+            "4:9: host.lease: a lease shorter than 2 minutes keeps every machine busy asking; write at least \"2m\"; \"12h\" is usual",
+        ),
+    ] {
+        check(file, &format!("gateway.toml:{message}"));
+    }
 }

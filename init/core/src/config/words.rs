@@ -4,6 +4,7 @@
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::Duration;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 
 /// The longest DNS label (RFC 1035 section 2.3.4).
@@ -89,6 +90,22 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(number.checked_mul(seconds)?))
 }
 
+/// Bytes in hexadecimal, two digits each, with blanks, colons or hyphens between them or nothing.
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for part in text.split([':', '-', ' ']) {
+        let (pairs, rest) = part.as_bytes().as_chunks::<2>();
+        if !rest.is_empty() {
+            return None;
+        }
+        for [high, low] in pairs {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            bytes.push((digit(*high)? << 4 | digit(*low)?) as u8);
+        }
+    }
+    Some(bytes)
+}
+
 /// Two addresses with a hyphen between them. Order and place are not checked.
 pub(super) fn range(text: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
     let (first, last) = text.split_once('-')?;
@@ -132,6 +149,16 @@ mod tests {
         for bad in ["", "h", "12", "12 h", "-1h", "+1h", "1w", "99999999999999999999h", "18446744073709551615d", "1é"]
         {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_has_two_digits_a_byte() {
+        for (text, bytes) in [("", &[][..]), ("ff", &[255]), ("01:2a-Ff 00", &[1, 42, 255, 0]), ("0a0b", &[10, 11])] {
+            assert_eq!(hex(text).as_deref(), Some(bytes), "{text}");
+        }
+        for bad in ["f", "01:2", "0x10", "gg", "é"] {
+            assert_eq!(hex(bad), None, "{bad}");
         }
     }
 

@@ -11,19 +11,19 @@ use crate::store::journal::Writer;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-/// Answers that wait for the disk, at most one a lease. Some 200 KB; a card that needs 50 ms for a sync still lets
-/// 10,000 leases a second through. Past it, requests go unanswered and clients repeat them.
-pub const MAX_HELD: usize = 512;
+/// Answers that wait for the disk, at most one a lease. Some 700 KB; a card that needs 50 ms for a sync still lets
+/// 40,000 leases a second through. Past it, requests go unanswered and clients repeat them.
+pub const MAX_HELD: usize = 2048;
 
 /// Writes that the disk has not confirmed. Past it nothing more is written, so nothing more is leased.
-pub const MAX_UNSTORED: usize = 1024;
+pub const MAX_UNSTORED: usize = 4096;
 
 /// The journal is replaced when it is larger than this and twice its size after the last replacement, in bytes.
 pub const COMPACT_SLACK: usize = 64 * 1024;
 
-/// The longest journal, in bytes: no need to read more of a file. A full table of the longest records has 1.6 MB, and
-/// the journal never has three times that and [`COMPACT_SLACK`]; an ordinary one stays below 100 KB.
-pub const MAX_JOURNAL: usize = 8 * 1024 * 1024;
+/// The longest journal, in bytes: no need to read more of a file. The largest table of the longest records has 26 MB,
+/// and the journal never has three times that and [`COMPACT_SLACK`]; an ordinary one stays below 100 KB.
+pub const MAX_JOURNAL: usize = 96 * 1024 * 1024;
 
 /// An answer that waits for the disk.
 #[derive(Clone, Debug)]

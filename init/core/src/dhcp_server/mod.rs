@@ -21,41 +21,51 @@
 //! every lease a quarter of its length as grace instead, which is exactly what the disk may not know about. What ran
 //! before a power cut is not shortened by it: see `record.rs` on time across a restart.
 //!
-//! **Who gets what.** A host of the configuration is known by its hardware address and gets its own address, whoever
-//! holds it. Another client is known by its client identifier, or by its hardware address if it sends none, and keeps
+//! **Who gets what.** A host of the configuration is known by its client identifier or one of its hardware addresses
+//! and gets its own address, whoever holds it. Another client is known by its client identifier, or by its hardware address if it sends none, and keeps
 //! its address as long as possible: see `table.rs`. The server is the only one on the LAN and says so: it refuses
 //! what it knows nothing of, except a rebinding client's address that might be right (RFC 2131 section 4.3.2).
 //!
-//! **Left out**: BOOTP, rapid commit (RFC 4039), relay agents outside the LAN's own subnet, the answer to option 81
-//! (RFC 4702), probing an address before it is offered (clients do, and decline), lease queries, forced renewal.
+//! **Left out**: BOOTP, relay agents outside the LAN's own subnet, lease queries, forced renewal.
 
 mod answer;
 mod client;
+mod foreign;
 mod free;
 mod hostname;
 mod lease;
 mod ledger;
+mod limits;
+mod log;
 mod persist;
+mod probe;
 mod record;
 mod reply;
 mod request;
+mod rules;
 mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use client::Hardware;
+pub use foreign::FOREIGN_HOLD;
 pub use lease::{Expiry, Lease, LeaseState};
 pub use ledger::{COMPACT_SLACK, MAX_HELD, MAX_JOURNAL, MAX_UNSTORED};
-pub use settings::{DEFAULT_OFFERS_PER_SECOND, Settings, StaticHost};
-pub use table::{DECLINE_HOLD, MAX_DYNAMIC, OFFER_HOLD, OFFER_MIN_HOLD};
+pub use probe::{MAX_PROBES, WAIT as PROBE_WAIT};
+pub use settings::{DEFAULT_PER_MAC, Settings};
+pub use table::{DECLINE_HOLD, MAX_DYNAMIC, MAX_PER_HARDWARE, OFFER_HOLD, OFFER_MIN_HOLD};
 
 use crate::net::{Ipv4Addr, MacAddr};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use ledger::Ledger;
+use limits::Limits;
+use probe::Probe;
 use request::Request;
+use rules::Rules;
 use table::LeaseTable;
 
 /// The shortest lease, in whatever units of it a client asks for less: renewing costs a write to the card.
@@ -122,6 +132,12 @@ pub enum Action {
         /// The whole new journal.
         bytes: Vec<u8>,
     },
+    /// Ask the LAN who has this address, and hand every ARP packet to [`DhcpServer::handle_arp`] from now on.
+    Probe(Ipv4Addr),
+    /// ARP packets are of no interest any more.
+    StopProbing,
+    /// A line about a message, for whoever wants to see them all.
+    Log(String),
     /// The names in [`DhcpServer::leases`] are not what they were.
     NamesChanged,
     /// Something that a person may want to know.
@@ -137,6 +153,17 @@ pub enum Note {
     TooManyClients,
     /// A client found someone else using the address; nobody gets it for [`DECLINE_HOLD`].
     Declined(Ipv4Addr),
+    /// Somebody answered for an address that was about to be leased; nobody gets it for [`DECLINE_HOLD`].
+    InUse {
+        /// The address.
+        address: Ipv4Addr,
+        /// Who answered.
+        mac: MacAddr,
+    },
+    /// One hardware address has [`MAX_PER_HARDWARE`] addresses and got no more.
+    OneMachine(MacAddr),
+    /// Another DHCP server answers on the LAN.
+    ForeignServer(Ipv4Addr),
     /// The disk does not confirm what was written; some requests got no answer.
     StoreStalled,
     /// The journal was damaged; what came before the damage was kept.
@@ -156,16 +183,14 @@ pub struct DhcpServer {
     /// The last wall time heard, and when.
     wall: (Instant, WallTime),
     checkpoint: Instant,
-    offers: OfferMeter,
+    rules: Rules,
+    limits: Limits,
+    probes: Vec<Probe>,
+    /// Another server of the LAN, and when it was last heard of.
+    foreign: Option<(Ipv4Addr, Instant)>,
+    logging: bool,
     /// When each of the repeating notes was last given.
-    noted: [Option<Instant>; 3],
-}
-
-/// Counts new clients' offers second by second.
-#[derive(Clone, Copy, Debug, Default)]
-struct OfferMeter {
-    second: u64,
-    used: u32,
+    noted: [Option<Instant>; 5],
 }
 
 impl DhcpServer {
@@ -173,13 +198,17 @@ impl DhcpServer {
     pub fn new(settings: Settings, now: Instant) -> Self {
         Self {
             table: LeaseTable::new(&settings),
+            rules: Rules::new(&settings),
+            logging: settings.log,
             settings,
             ledger: Ledger::new(),
             actions: VecDeque::new(),
             wall: (now, WallTime::default()),
             checkpoint: now + MIN_CHECKPOINT,
-            offers: OfferMeter::default(),
-            noted: [None; 3],
+            limits: Limits::default(),
+            probes: Vec::new(),
+            foreign: None,
+            noted: [None; 5],
         }
     }
 
@@ -188,8 +217,13 @@ impl DhcpServer {
     pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
         self.expire(now);
         let old = core::mem::replace(&mut self.table, LeaseTable::new(&settings));
+        self.rules = Rules::new(&settings);
         self.settings = settings;
         self.ledger.drop_held();
+        if !self.probes.is_empty() {
+            self.probes.clear();
+            self.actions.push_back(Action::StopProbing);
+        }
         for mut entry in old.into_entries() {
             entry.lease.host_name = entry.lease.host_name.filter(|name| self.is_allowed(name));
             self.table.carry(entry, now);
@@ -204,12 +238,30 @@ impl DhcpServer {
     pub fn handle_packet(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
         self.wall = (now, wall);
         self.expire(now);
-        if self.actions.len() < MAX_ACTIONS
-            && let Some(request) = Request::decode(payload, &self.settings.domain)
-        {
-            self.answer(&request, cast, now);
-        }
+        self.take_message(payload, cast, now);
         self.collect_names();
+    }
+
+    fn take_message(&mut self, payload: &[u8], cast: Cast, now: Instant) {
+        if self.actions.len() >= MAX_ACTIONS {
+            return;
+        }
+        let domain = core::mem::take(&mut self.settings.domain);
+        let request = Request::decode(payload, &domain);
+        self.settings.domain = domain;
+        let Some(mut request) = request else { return };
+        let limit = self.settings.messages_per_mac;
+        let mac = request.client.hardware.mac();
+        if mac.is_some_and(|mac| !self.limits.admit_message(mac, limit, now)) {
+            return;
+        }
+        self.log_message(&request);
+        let host = self.table.host_of(&request.client);
+        if host.is_some_and(|host| host.ignore) {
+            return;
+        }
+        request.tags = self.rules.tags(&request, host, &self.settings);
+        self.answer(&request, cast, now);
     }
 
     /// Everything up to this number is on disk.
@@ -218,7 +270,7 @@ impl DhcpServer {
             // Between then and now the client may have lost the address: it gave it back, or found it in use.
             let entry = self.table.get(held.address).filter(|entry| entry.lease.state == LeaseState::Bound);
             if entry.is_some_and(|entry| entry.key == Some(held.key)) {
-                self.actions.push_back(Action::Send { destination: held.destination, payload: held.payload });
+                self.push_send(held.destination, held.payload);
             }
         }
     }
@@ -233,6 +285,7 @@ impl DhcpServer {
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire(now);
+        self.step_probes(now);
         if now >= self.checkpoint {
             let running = self.table.next_due().is_some();
             if running && !self.ledger.is_full() {
@@ -250,7 +303,8 @@ impl DhcpServer {
 
     /// When to call [`Self::handle_timeout`], if no packet comes before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.table.next_due().map(|due| due.min(self.checkpoint))
+        let leases = self.table.next_due().map(|due| due.min(self.checkpoint));
+        leases.into_iter().chain(self.next_probe()).min()
     }
 
     /// Leases that run, and hosts of the configuration whether they have asked or not, by address.
@@ -268,6 +322,11 @@ impl DhcpServer {
         !hostname::is_reserved(name) && name != self.settings.hostname
     }
 
+    fn push_send(&mut self, destination: Destination, payload: Vec<u8>) {
+        self.log_answer(destination, &payload);
+        self.actions.push_back(Action::Send { destination, payload });
+    }
+
     fn collect_names(&mut self) {
         if self.table.take_names_changed() {
             self.actions.push_back(Action::NamesChanged);
@@ -279,7 +338,9 @@ impl DhcpServer {
             Note::PoolExhausted => Some(0),
             Note::TooManyClients => Some(1),
             Note::StoreStalled => Some(2),
-            Note::Declined(_) | Note::JournalDamaged { .. } => None,
+            Note::OneMachine(_) => Some(3),
+            Note::ForeignServer(_) => Some(4),
+            Note::Declined(_) | Note::InUse { .. } | Note::JournalDamaged { .. } => None,
         };
         if let Some(last) = repeating.and_then(|index: usize| self.noted.get_mut(index)) {
             if last.is_some_and(|last| now.since(last) < NOTE_INTERVAL) {
@@ -288,17 +349,5 @@ impl DhcpServer {
             *last = Some(now);
         }
         self.actions.push_back(Action::Note(note));
-    }
-}
-
-impl OfferMeter {
-    /// Whether one more new client may get an offer in this second.
-    fn admit(&mut self, limit: u32, now: Instant) -> bool {
-        let second = now.as_millis() / 1000;
-        if second != self.second {
-            *self = Self { second, used: 0 };
-        }
-        self.used = self.used.saturating_add(1);
-        self.used <= limit
     }
 }

@@ -109,7 +109,11 @@ impl DhcpServer {
     fn set_disk(&mut self, address: Ipv4Addr, sequence: u64) {
         let Some(entry) = self.table.get(address) else { return };
         let disk = OnDisk { sequence, expiry: entry.due - entry.grace, grace: grace(entry.granted) };
-        self.table.set_disk(address, disk);
+        // What stands in the old journal stands in the new one: an answer need not wait for it again.
+        let stands = |old: OnDisk| self.ledger.is_stored(old.sequence) && OnDisk { sequence, ..old } == disk;
+        if !entry.disk.is_some_and(stands) {
+            self.table.set_disk(address, disk);
+        }
     }
 
     pub(super) fn arm_checkpoint(&mut self, now: Instant) {

@@ -1,16 +1,15 @@
 //! What the server serves: the validated part of the configuration that concerns it.
 
-use crate::config::Config;
-use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
+use crate::config::{Config, DhcpBoot, DhcpMatch, DhcpOption, Host};
+use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::Duration;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// New clients that get an offer in one second, unless set otherwise: far more than any LAN has, few enough that a
-/// flood of invented clients leaves the processor of the smallest Pi to the others.
-pub const DEFAULT_OFFERS_PER_SECOND: u32 = 2000;
+/// Messages of one hardware address that are answered in one second, unless set otherwise. A client that repeats itself
+/// as RFC 2131 section 4.1 wants sends one in four seconds.
+pub const DEFAULT_PER_MAC: u32 = 10;
 
 /// What the server serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,28 +29,32 @@ pub struct Settings {
     pub domain: String,
     /// The gateway's own name, which no client gets.
     pub hostname: String,
-    /// Hosts with a name and address of their own.
-    pub hosts: Vec<StaticHost>,
-    /// New clients that get an offer in one second; see [`DEFAULT_OFFERS_PER_SECOND`].
+    /// Hosts that are known. One without a hardware address or client identifier sets its address itself, which is
+    /// only kept out of the pool.
+    pub hosts: Vec<Host>,
+    /// New clients that get an address in one second.
     pub offers_per_second: u32,
-}
-
-/// A host with a name and address of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticHost {
-    /// One DNS label in lower case.
-    pub name: String,
-    /// Its hardware address; without one it sets its address itself, and the address is only kept out of the pool.
-    pub mac: Option<MacAddr>,
-    /// Its address.
-    pub address: Ipv4Addr,
+    /// Messages of one hardware address that are answered in one second; see [`DEFAULT_PER_MAC`].
+    pub messages_per_mac: u32,
+    /// Whether the LAN is asked by ARP before an address is leased to somebody new.
+    pub probe: bool,
+    /// Whether a DISCOVER with option 80 is answered with an ACK (RFC 4039).
+    pub rapid_commit: bool,
+    /// Whether every message is told by [`Action::Log`](super::Action::Log).
+    pub log: bool,
+    /// Options that are sent besides the usual or in their place. The composer may add some.
+    pub options: Vec<DhcpOption>,
+    /// What gives clients their tags, besides those of the hosts.
+    pub matches: Vec<DhcpMatch>,
+    /// What machines that boot from the network are told.
+    pub boot: Vec<DhcpBoot>,
 }
 
 impl Settings {
     /// The server's part of `config`, with the gateway itself as router and name server. `lan` is the prefix in
     /// force: [`config.lan.address`](crate::config::Lan::address) or the alternative to it. On the alternative every
-    /// address keeps its host part; hosts that don't fit there lose their reservation, and a pool that does not fit
-    /// becomes the whole prefix.
+    /// address keeps its host part; hosts whose address does not fit there get one from the pool, and a pool that does
+    /// not fit becomes the whole prefix. Addresses in options stay as they are written.
     pub fn new(config: &Config, lan: Ipv4Net) -> Self {
         let moved = |address| move_to(lan, config.lan.address, address).filter(|a| lan.is_host(*a));
         let whole = (lan.network(), lan.broadcast());
@@ -60,7 +63,9 @@ impl Settings {
             _ => whole,
         };
         let hosts = config.hosts.iter().filter_map(|host| {
-            Some(StaticHost { name: host.name.clone(), mac: host.mac, address: moved(host.address)? })
+            let address = host.address.and_then(moved);
+            let is_known = !host.macs.is_empty() || host.client_id.is_some();
+            (address.is_some() || is_known).then(|| Host { address, ..host.clone() })
         });
         Self {
             lan,
@@ -71,7 +76,14 @@ impl Settings {
             domain: config.domain.clone(),
             hostname: config.hostname.clone(),
             hosts: hosts.collect(),
-            offers_per_second: DEFAULT_OFFERS_PER_SECOND,
+            offers_per_second: config.dhcp.offers_per_second,
+            messages_per_mac: DEFAULT_PER_MAC,
+            probe: config.dhcp.probe,
+            rapid_commit: config.dhcp.rapid_commit,
+            log: config.dhcp.log,
+            options: config.dhcp.options.clone(),
+            matches: config.dhcp.matches.clone(),
+            boot: config.dhcp.boot.clone(),
         }
     }
 
@@ -83,13 +95,6 @@ impl Settings {
     /// Whether a client of ours may own `address`: a host of the LAN other than the gateway.
     pub(super) fn is_client_address(&self, address: Ipv4Addr) -> bool {
         self.lan.is_host(address) && address != self.lan.address()
-    }
-
-    /// Hosts with a hardware address. The first of two hosts with one hardware address counts.
-    pub(super) fn by_mac(&self) -> BTreeMap<MacAddr, StaticHost> {
-        let known = |host: &&StaticHost| self.is_client_address(host.address);
-        let pairs = self.hosts.iter().filter(known).rev().filter_map(|host| Some((host.mac?, host.clone())));
-        pairs.collect()
     }
 }
 

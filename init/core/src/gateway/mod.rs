@@ -157,6 +157,14 @@ impl Gateway {
         self.drive(now);
     }
 
+    /// An ARP packet from the LAN.
+    pub fn handle_lan_arp(&mut self, frame: &[u8], now: Instant) {
+        if let Some(arp) = Arp::parse(frame) {
+            self.server.handle_arp(&arp, now);
+        }
+        self.drive(now);
+    }
+
     /// A frame from the uplink with a DHCP message.
     pub fn handle_uplink_dhcp(&mut self, frame: &[u8], now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
         if let (Some(datagram), Some(client)) = (Datagram::parse(frame), &mut self.client) {
@@ -347,6 +355,7 @@ impl Gateway {
         match action {
             dhcp_server::Action::NamesChanged => self.update_names(),
             dhcp_server::Action::Note(note) => self.say(now, &status::server_note(note)),
+            dhcp_server::Action::Log(line) => self.log.push(now, &line),
             other => self.actions.push_back(Action::LanDhcp(other)),
         }
     }
@@ -388,7 +397,7 @@ impl Gateway {
 
     /// Brings the DNS's names in line with hosts and leases.
     fn update_names(&mut self) {
-        let hosts = self.server.settings().hosts.iter().map(|host| (host.name.clone(), host.address));
+        let hosts = self.server.settings().hosts.iter().filter_map(|host| Some((host.name.clone(), host.address?)));
         let leases = self.server.leases().filter(|lease| lease.is_live());
         let leased = leases.filter_map(|lease| Some((lease.host_name.clone()?, lease.address)));
         // Hosts of the configuration come last: they win.
@@ -441,9 +450,10 @@ impl Gateway {
         }
     }
 
-    fn troubles(&self) -> impl Iterator<Item = String> {
+    fn troubles(&self, now: Instant) -> impl Iterator<Item = String> {
         let conflict = self.conflict.map(|conflict| conflict.to_string());
-        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone()];
+        let foreign = self.server.foreign_server(now).map(|(server, _)| status::foreign_server(server));
+        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign];
         let refused = self.refused.iter().chain(&self.list_troubles).cloned();
         refused.chain(others.into_iter().flatten())
     }

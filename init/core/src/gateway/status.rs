@@ -36,7 +36,7 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
     for problem in gateway.problems.lines() {
         let _ = writeln!(text, "         {problem}");
     }
-    for trouble in gateway.troubles() {
+    for trouble in gateway.troubles(now) {
         let _ = writeln!(text, "trouble  {trouble}");
     }
     text
@@ -179,11 +179,21 @@ pub(super) fn server_note(note: Note) -> String {
         Note::Declined(address) => {
             format!("A client found {address} in use by somebody else; it is not given out for a while.")
         }
+        Note::InUse { address, mac } => {
+            format!("{address} is in use by {mac} without a lease; it is not given out for a while.")
+        }
+        Note::OneMachine(mac) => format!("{mac} has taken many addresses under different names; it gets no more."),
+        Note::ForeignServer(server) => foreign_server(server),
         Note::StoreStalled => "The config partition does not take leases; some clients got no answer.".into(),
         Note::JournalDamaged { good } => {
             format!("The list of leases was damaged; the first {good} bytes of it were kept.")
         }
     }
+}
+
+/// Who else answers on the LAN, and what to do about it.
+pub(super) fn foreign_server(server: Ipv4Addr) -> String {
+    format!("Another DHCP server, {server}, answers on the LAN: switch it off, or its clients get wrong addresses.")
 }
 
 /// The line that says where the LAN stands now.

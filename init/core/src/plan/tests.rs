@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::config::{Addressing, Dhcp, Dns, Lan, Uplink};
-use crate::time::Duration;
 use alloc::string::ToString;
 use alloc::vec;
 use proptest::prelude::*;
@@ -21,7 +20,7 @@ fn config(addressing: Addressing, alternative: Option<&str>) -> Config {
         domain: "home.arpa".into(),
         uplink: Uplink { interface: "eth1".into(), country: None, wifi: vec![], wifi_offload: false, addressing },
         lan: Lan { interface: "eth0".into(), address: net("10.0.0.1/24"), alternative: alternative.map(net) },
-        dhcp: Dhcp { pool: (ip("10.0.0.10"), ip("10.0.0.20")), lease: Duration::from_secs(600) },
+        dhcp: Dhcp::new((ip("10.0.0.10"), ip("10.0.0.20"))),
         dns: Dns::default(),
         ..Config::default()
     }

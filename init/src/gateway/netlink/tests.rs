@@ -19,10 +19,7 @@ fn config() -> Config {
             addressing: Addressing::Dhcp,
         },
         lan: Lan { interface: "eth0".into(), address: "10.0.0.1/24".parse().unwrap(), alternative: None },
-        dhcp: Dhcp {
-            pool: ("10.0.0.10".parse().unwrap(), "10.0.0.20".parse().unwrap()),
-            lease: Duration::from_secs(600),
-        },
+        dhcp: Dhcp::new(("10.0.0.10".parse().unwrap(), "10.0.0.20".parse().unwrap())),
         dns: Dns::default(),
         ..Config::default()
     }

@@ -17,7 +17,10 @@ impl LeaseTable {
     pub(super) fn insert(&mut self, entry: Entry) {
         let address = entry.lease.address;
         self.free.take(address);
-        self.dynamic += usize::from(!self.reserved.contains_key(&address));
+        if !self.reserved.contains_key(&address) {
+            self.dynamic += 1;
+            self.count(entry.lease.hardware, true);
+        }
         self.declined += usize::from(entry.lease.state == LeaseState::Declined);
         if entry.lease.state != LeaseState::Waiting {
             self.queue.insert((entry.lease.state, entry.due, address));
@@ -38,12 +41,33 @@ impl LeaseTable {
         self.declined -= usize::from(entry.lease.state == LeaseState::Declined);
         if !self.reserved.contains_key(&address) {
             self.dynamic -= 1;
+            self.count(entry.lease.hardware, false);
             self.free.put(address);
             if let Some(key) = entry.key.filter(|key| self.by_client.get(key) == Some(&address)) {
                 self.by_client.remove(&key);
             }
         }
         Some(entry)
+    }
+
+    /// Notes that the address's client has this hardware.
+    pub(super) fn set_hardware(&mut self, address: Ipv4Addr, hardware: Hardware) {
+        let Some(entry) = self.entries.get_mut(&address) else { return };
+        let old = entry.lease.hardware.replace(hardware);
+        if old != Some(hardware) && !self.reserved.contains_key(&address) {
+            self.count(old, false);
+            self.count(Some(hardware), true);
+        }
+    }
+
+    /// One address of the pool more, or less, for a station.
+    fn count(&mut self, hardware: Option<Hardware>, more: bool) {
+        let Some(mac) = hardware.and_then(|hardware| hardware.mac()) else { return };
+        let count = self.by_hardware.entry(mac).or_default();
+        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.by_hardware.remove(&mac);
+        }
     }
 
     pub(super) fn set_state(&mut self, address: Ipv4Addr, state: LeaseState, due: Instant) {
@@ -78,9 +102,9 @@ impl LeaseTable {
 
     /// Puts the reserved address back to where nobody has asked for it; does nothing for another address.
     pub(super) fn await_host(&mut self, address: Ipv4Addr) {
-        let Some(host) = self.reserved.get(&address) else { return };
+        let Some(host) = self.reserved.get(&address).and_then(|host| self.hosts.get(*host)) else { return };
         let name = host.name.clone();
-        let hardware = host.mac.and_then(|mac| Hardware::new(1, &mac.0));
+        let hardware = host.macs.first().and_then(|mac| Hardware::new(1, &mac.0));
         let host_name = self.unlink(address).and_then(|entry| entry.lease.host_name);
         let lease = Lease {
             address,
@@ -103,7 +127,7 @@ impl LeaseTable {
     pub(in crate::dhcp_server) fn check(&self) {
         use alloc::collections::{BTreeMap, BTreeSet};
         let (mut names, mut clients, mut queue) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        let (mut declined, mut dynamic) = (0, 0);
+        let (mut declined, mut dynamic, mut hardware) = (0, 0, BTreeMap::new());
         for (address, entry) in &self.entries {
             let lease = &entry.lease;
             assert!(*address == lease.address && !self.free.contains(*address));
@@ -112,6 +136,7 @@ impl LeaseTable {
             }
             if !self.reserved.contains_key(address) {
                 dynamic += 1;
+                lease.mac().into_iter().for_each(|mac| *hardware.entry(mac).or_insert(0u16) += 1);
                 let double = entry.key.and_then(|key| clients.insert(key, *address));
                 assert_eq!(double, None, "two addresses for one client");
             }
@@ -122,6 +147,7 @@ impl LeaseTable {
         }
         assert_eq!((&self.by_name, &self.by_client, &self.queue), (&names, &clients, &queue));
         assert_eq!((self.declined, self.dynamic), (declined, dynamic));
+        assert_eq!(self.by_hardware, hardware);
         assert!(dynamic <= super::MAX_DYNAMIC);
     }
 }

@@ -16,16 +16,22 @@ mod index;
 use super::client::{Client, ClientKey};
 use super::free::FreeRanges;
 use super::lease::{Expiry, Lease, LeaseState};
-use super::settings::{Settings, StaticHost};
+use super::settings::Settings;
+use crate::config::{Host, MAX_POOL};
 use crate::net::{Ipv4Addr, MacAddr};
 use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Addresses of the pool that the table remembers. A /20 full of clients; some 2 MB if each had the longest client
-/// identifier and name.
-pub const MAX_DYNAMIC: usize = 4096;
+/// Addresses of the pool that the table remembers: as many as the largest pool of a configuration has. A full one takes
+/// some 30 MB, if each client had the longest identifier and name; the default pool has 119.
+pub const MAX_DYNAMIC: usize = MAX_POOL as usize;
+
+/// Addresses of the pool that one hardware address gets, by whatever client identifiers: virtual machines behind one
+/// port have some, a program that eats up the pool wants all.
+pub const MAX_PER_HARDWARE: u16 = 16;
 
 /// How long an offered address is held for the client: RFC 2131 section 4.1 has clients repeat a request after 4, 8
 /// and 16 seconds.
@@ -71,6 +77,15 @@ impl Entry {
     }
 }
 
+/// Why there is no address for a new client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAddress {
+    /// Every address is taken.
+    Exhausted,
+    /// This hardware has [`MAX_PER_HARDWARE`] already.
+    TooMany,
+}
+
 /// Everything known about the addresses of the LAN.
 #[derive(Clone, Debug)]
 pub(super) struct LeaseTable {
@@ -82,8 +97,13 @@ pub(super) struct LeaseTable {
     queue: BTreeSet<(LeaseState, Instant, Ipv4Addr)>,
     free: FreeRanges,
     pool: (Ipv4Addr, Ipv4Addr),
-    reserved: BTreeMap<Ipv4Addr, StaticHost>,
-    by_mac: BTreeMap<MacAddr, StaticHost>,
+    hosts: Vec<Host>,
+    /// Hosts by their places in the list. The first of two that claim the same counts.
+    reserved: BTreeMap<Ipv4Addr, usize>,
+    by_mac: BTreeMap<MacAddr, usize>,
+    by_id: BTreeMap<Box<[u8]>, usize>,
+    /// How many addresses of the pool a station has, if any.
+    by_hardware: BTreeMap<MacAddr, u16>,
     host_names: BTreeSet<String>,
     dynamic: usize,
     declined: usize,
@@ -101,8 +121,11 @@ impl LeaseTable {
             queue: BTreeSet::new(),
             free: FreeRanges::new(first, last),
             pool: (first, last),
+            hosts: settings.hosts.clone(),
             reserved: BTreeMap::new(),
-            by_mac: settings.by_mac(),
+            by_mac: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            by_hardware: BTreeMap::new(),
             host_names: settings.hosts.iter().map(|host| host.name.clone()).collect(),
             dynamic: 0,
             declined: 0,
@@ -113,9 +136,17 @@ impl LeaseTable {
                 table.free.take(address);
             }
         }
-        for host in settings.hosts.iter().filter(|host| settings.is_client_address(host.address)) {
-            table.free.take(host.address);
-            table.reserved.entry(host.address).or_insert_with(|| host.clone());
+        for (index, host) in settings.hosts.iter().enumerate() {
+            for mac in &host.macs {
+                table.by_mac.entry(*mac).or_insert(index);
+            }
+            if let Some(id) = &host.client_id {
+                table.by_id.entry(id[..].into()).or_insert(index);
+            }
+            if let Some(address) = host.address.filter(|address| settings.is_client_address(*address)) {
+                table.free.take(address);
+                table.reserved.entry(address).or_insert(index);
+            }
         }
         let addresses: Vec<Ipv4Addr> = table.reserved.keys().copied().collect();
         addresses.into_iter().for_each(|address| table.await_host(address));
@@ -136,16 +167,31 @@ impl LeaseTable {
 
     /// The address that is reserved for the client and may be used.
     pub(super) fn reserved_for(&self, client: &Client) -> Option<Ipv4Addr> {
-        let host = self.host_of(client)?;
-        let declined = self.entries.get(&host.address).is_some_and(|e| e.lease.state == LeaseState::Declined);
-        (!declined).then_some(host.address)
+        let address = self.own_address(self.host_index(client)?)?;
+        let declined = self.entries.get(&address).is_some_and(|e| e.lease.state == LeaseState::Declined);
+        (!declined).then_some(address)
     }
 
-    /// The host of the configuration that the client is, by its hardware address.
-    pub(super) fn host_of(&self, client: &Client) -> Option<&StaticHost> {
-        // A second host with the same hardware address or address is not in both maps.
-        let host = self.by_mac.get(&client.hardware.mac()?)?;
-        self.reserved.get(&host.address).filter(|other| *other == host)
+    /// The host of the configuration that the client is: by its client identifier, else by its hardware address.
+    pub(super) fn host_of(&self, client: &Client) -> Option<&Host> {
+        self.hosts.get(self.host_index(client)?)
+    }
+
+    fn host_index(&self, client: &Client) -> Option<usize> {
+        if self.hosts.is_empty() {
+            return None;
+        }
+        let by_id = client.id.as_deref().and_then(|id| {
+            // RFC 2132 section 9.14: text is marked by a first byte of zero, which people don't write.
+            let text = id.strip_prefix(&[0]).and_then(|text| self.by_id.get(text));
+            self.by_id.get(id).or(text)
+        });
+        by_id.copied().or_else(|| self.by_mac.get(&client.hardware.mac()?).copied())
+    }
+
+    /// The address that the configuration gives to a host and to nobody before it.
+    fn own_address(&self, host: usize) -> Option<Ipv4Addr> {
+        self.hosts.get(host)?.address.filter(|address| self.reserved.get(address) == Some(&host))
     }
 
     /// The address that the client has, had, or is offered; what is reserved for it comes first.
@@ -164,25 +210,34 @@ impl LeaseTable {
         !self.may_have(address, client) || holder.is_some_and(|entry| entry.key != Some(client.key))
     }
 
-    /// Finds an address for a client that has none. `None`: nothing is left.
-    pub(super) fn choose(&mut self, client: &Client, wish: Option<Ipv4Addr>, now: Instant) -> Option<Ipv4Addr> {
+    /// Finds an address for a client that has none.
+    pub(super) fn choose(
+        &mut self,
+        client: &Client,
+        wish: Option<Ipv4Addr>,
+        now: Instant,
+    ) -> Result<Ipv4Addr, NoAddress> {
+        let held = client.hardware.mac().and_then(|mac| self.by_hardware.get(&mac));
+        if held.is_some_and(|held| *held >= MAX_PER_HARDWARE) {
+            return Err(NoAddress::TooMany);
+        }
         let may_grow = self.dynamic < MAX_DYNAMIC;
         if let Some(wish) = wish.filter(|wish| may_grow && self.free.contains(*wish)) {
-            return Some(wish);
+            return Ok(wish);
         }
         let length = self.pool.1.to_bits().saturating_sub(self.pool.0.to_bits()).saturating_add(1);
         let start = Ipv4Addr::from_bits(self.pool.0.to_bits().saturating_add(client.key.spread(length)));
         if let Some(free) = self.free.next_from(start).filter(|_| may_grow) {
-            return Some(free);
+            return Ok(free);
         }
         let past = self.first_due(LeaseState::Past).map(|(_, address)| address);
         let unanswered = || {
             let (due, address) = self.first_due(LeaseState::Offered)?;
             (due + OFFER_MIN_HOLD <= now + OFFER_HOLD).then_some(address)
         };
-        let address = past.or_else(unanswered)?;
+        let address = past.or_else(unanswered).ok_or(NoAddress::Exhausted)?;
         self.remove(address);
-        Some(address)
+        Ok(address)
     }
 
     /// Marks `address`, which is free or the client's own, as offered. A lease that runs is left as it is.
@@ -225,9 +280,9 @@ impl LeaseTable {
         if !self.entries.contains_key(&address) {
             self.insert(new_entry(address, client, LeaseState::Bound, due));
         }
+        self.set_hardware(address, client.hardware);
         let Some(entry) = self.entries.get_mut(&address) else { return };
         entry.key = Some(client.key);
-        entry.lease.hardware = Some(client.hardware);
         entry.lease.client_id = client.id.clone();
         entry.lease.expiry = if reserved { Expiry::Reserved } else { Expiry::At(due) };
         entry.granted = granted;
@@ -278,8 +333,7 @@ impl LeaseTable {
     pub(super) fn decline(&mut self, address: Ipv4Addr, until: Instant) {
         let Some(mut entry) = self.remove(address) else { return };
         entry.lease.state = LeaseState::Declined;
-        entry.lease.client_id = None;
-        entry.lease.host_name = None;
+        (entry.lease.hardware, entry.lease.client_id, entry.lease.host_name) = (None, None, None);
         entry.lease.expiry = Expiry::At(until);
         (entry.key, entry.disk, entry.due) = (None, None, until);
         self.insert(entry);
@@ -342,7 +396,7 @@ impl LeaseTable {
     pub(super) fn name_for(&self, address: Ipv4Addr, client: &Client, wish: Option<String>) -> Option<String> {
         // A host that has to make do with an address of the pool is known there under its name, for that long only.
         let kept_out = self.reserved_for(client).is_none();
-        if let Some(host) = self.host_of(client).filter(|host| kept_out || host.address == address) {
+        if let Some(host) = self.host_of(client).filter(|host| kept_out || host.address == Some(address)) {
             return Some(host.name.clone());
         }
         wish.filter(|name| !self.is_host_name(name)).filter(|name| match self.by_name.get(name) {
@@ -382,7 +436,7 @@ impl LeaseTable {
     /// Whether the settings allow the client this address, whoever has it now.
     pub(super) fn may_have(&self, address: Ipv4Addr, client: &Client) -> bool {
         match self.reserved.get(&address) {
-            Some(host) => self.host_of(client) == Some(host),
+            Some(host) => self.host_index(client) == Some(*host),
             None => self.in_pool(address) && self.has_room_for(address),
         }
     }

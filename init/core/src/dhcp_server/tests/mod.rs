@@ -2,12 +2,15 @@
 
 mod hostile;
 mod names;
+mod options;
+mod probe;
 mod restart;
 mod rfc2131;
 mod statics;
 mod storm;
 
 use super::*;
+use crate::config::{DEFAULT_OFFERS, Host};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -35,7 +38,6 @@ pub(super) fn mac(last: u8) -> MacAddr {
 /// The network of the tests: 10.0.0.1/24, a pool of .10 to .128, rpi2 reserved outside the pool, nas inside it, and
 /// printer, which sets its address itself.
 pub(super) fn settings() -> Settings {
-    let host = |name: &str, mac, last| StaticHost { name: name.into(), mac, address: ip(last) };
     Settings {
         lan: "10.0.0.1/24".parse().unwrap(),
         pool: (ip(10), ip(128)),
@@ -44,9 +46,24 @@ pub(super) fn settings() -> Settings {
         dns: vec![SERVER],
         domain: "mydomain.net".into(),
         hostname: "rpi1".into(),
-        hosts: vec![host("rpi2", Some(mac(2)), 2), host("nas", Some(mac(3)), 20), host("printer", None, 30)],
-        offers_per_second: DEFAULT_OFFERS_PER_SECOND,
+        hosts: vec![
+            host("rpi2", Some(mac(2)), ip(2)),
+            host("nas", Some(mac(3)), ip(20)),
+            host("printer", None, ip(30)),
+        ],
+        offers_per_second: DEFAULT_OFFERS,
+        messages_per_mac: u32::MAX,
+        probe: false,
+        rapid_commit: true,
+        log: false,
+        options: vec![],
+        matches: vec![],
+        boot: vec![],
     }
+}
+
+pub(super) fn host(name: &str, mac: Option<MacAddr>, address: Ipv4Addr) -> Host {
+    Host { name: name.into(), macs: mac.into_iter().collect(), address: Some(address), ..Host::default() }
 }
 
 /// A message under construction.
@@ -123,14 +140,20 @@ impl Sent {
         assert!(bytes.len() >= 300, "padded to 300 bytes");
         assert_eq!((bytes[0], &bytes[236..240]), (2, &[99u8, 130, 83, 99][..]));
         let mut options = Vec::new();
-        let mut rest = &bytes[240..];
-        while rest[0] != 255 {
-            let length = usize::from(rest[1]);
-            options.push((rest[0], rest[2..2 + length].to_vec()));
-            rest = &rest[2 + length..];
+        let rest = read_options(&bytes[240..], &mut options);
+        assert!(rest.iter().all(|byte| *byte == 0), "nothing but padding behind the end");
+        let overload = options.iter().find(|(code, _)| *code == 52).map_or(0, |(_, value)| value[0]);
+        for (bit, field) in [(1, 108..236), (2, 44..108)] {
+            if overload & bit != 0 {
+                read_options(&bytes[field], &mut options);
+            }
         }
-        assert!(rest[1..].iter().all(|byte| *byte == 0), "nothing but padding behind the end");
         Self { to, bytes, options }
+    }
+
+    /// An option's pieces, joined (RFC 3396).
+    pub(super) fn joined(&self, code: u8) -> Vec<u8> {
+        self.options.iter().filter(|(found, _)| *found == code).flat_map(|(_, bytes)| bytes.clone()).collect()
     }
 
     pub(super) fn option(&self, code: u8) -> Option<&[u8]> {
@@ -158,6 +181,16 @@ impl Sent {
     }
 }
 
+/// Reads options up to their end; gives what lies behind it.
+fn read_options<'a>(mut rest: &'a [u8], options: &mut Vec<(u8, Vec<u8>)>) -> &'a [u8] {
+    while rest[0] != 255 {
+        let length = usize::from(rest[1]);
+        options.push((rest[0], rest[2..2 + length].to_vec()));
+        rest = &rest[2 + length..];
+    }
+    &rest[1..]
+}
+
 /// A server with a disk and a clock.
 pub(super) struct Lab {
     pub(super) server: DhcpServer,
@@ -172,6 +205,9 @@ pub(super) struct Lab {
     pub(super) writes: usize,
     pub(super) notes: Vec<Note>,
     pub(super) name_changes: usize,
+    pub(super) lines: Vec<String>,
+    /// Addresses that the LAN was asked for, while anything is of interest.
+    pub(super) asked: Vec<Ipv4Addr>,
     sent: Vec<Sent>,
 }
 
@@ -192,6 +228,8 @@ impl Lab {
             writes: 0,
             notes: Vec::new(),
             name_changes: 0,
+            lines: Vec::new(),
+            asked: Vec::new(),
             sent: Vec::new(),
         };
         lab.server.restore(&[], lab.now, lab.wall);
@@ -299,6 +337,9 @@ impl Lab {
                 Action::Send { destination, payload } => self.sent.push(Sent::new(destination, payload)),
                 Action::NamesChanged => self.name_changes += 1,
                 Action::Note(note) => self.notes.push(note),
+                Action::Log(line) => self.lines.push(line),
+                Action::Probe(address) => self.asked.push(address),
+                Action::StopProbing => self.asked.clear(),
                 Action::Append { .. } | Action::Replace { .. } => {
                     self.writes += 1;
                     self.unsynced.push(action);

@@ -66,7 +66,7 @@ fn a_host_of_the_configuration_takes_its_name_from_a_client() {
     let mut lab = Lab::new();
     let address = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"tv")).yiaddr();
     let mut settings = settings();
-    settings.hosts.push(StaticHost { name: "tv".into(), mac: Some(mac(40)), address: ip(5) });
+    settings.hosts.push(host("tv", Some(mac(40)), ip(5)));
     lab.server.reconfigure(settings, lab.now);
     lab.drain();
     assert_eq!((lab.name_of(address), lab.name_of(ip(5)).as_deref()), (None, Some("tv")));

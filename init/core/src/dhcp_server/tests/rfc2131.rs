@@ -16,7 +16,11 @@ fn section_3_1_a_new_client_gets_an_address() {
     let request = Packet::new(REQUEST, 9).option(55, &wants).option(12, b"Laptop");
     let ack = lab.ask(&request.requested(offer.yiaddr()).server(SERVER));
     assert_eq!((ack.kind(), ack.yiaddr()), (ACK, offer.yiaddr()));
-    assert_eq!(ack.codes(), [53, 54, 51, 1, 3, 6, 58, 59, 28, 15, 12]);
+    assert_eq!(
+        ack.codes(),
+        [53, 54, 51, 1, 3, 6, 12, 15, 28, 58, 59],
+        "in the order of the list (RFC 2132 section 9.8)"
+    );
     assert_eq!(ack.option(1).unwrap(), [255, 255, 255, 0]);
     assert_eq!(ack.option(3).unwrap(), SERVER.octets());
     assert_eq!(ack.option(6).unwrap(), SERVER.octets());

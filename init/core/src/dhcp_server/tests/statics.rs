@@ -69,7 +69,7 @@ fn a_host_wins_over_a_dynamic_holder() {
     let mut lab = Lab::new();
     let address = lab.lease(9);
     let mut settings = settings();
-    settings.hosts.push(StaticHost { name: "tv".into(), mac: Some(mac(40)), address });
+    settings.hosts.push(host("tv", Some(mac(40)), address));
     lab.server.reconfigure(settings, lab.now);
     lab.drain();
     assert_eq!(lab.lease(40), address);
@@ -82,7 +82,7 @@ fn a_client_that_becomes_a_host_moves_to_its_own_address() {
     let mut lab = Lab::new();
     let old = lab.lease(9);
     let mut settings = settings();
-    settings.hosts.push(StaticHost { name: "tv".into(), mac: Some(mac(9)), address: ip(5) });
+    settings.hosts.push(host("tv", Some(mac(9)), ip(5)));
     lab.server.reconfigure(settings, lab.now);
     lab.drain();
     assert_eq!(lab.ask(&Packet::new(REQUEST, 9).ciaddr(old)).kind(), NAK, "the new address waits");
@@ -147,6 +147,65 @@ fn a_restart_gives_a_reserved_address_its_name_back() {
 }
 
 #[test]
+fn a_host_with_two_hardware_addresses_is_one_host() {
+    let mut settings = settings();
+    settings.hosts[1].macs.push(mac(50));
+    let mut lab = Lab::with(settings);
+    assert_eq!((lab.lease(3), lab.lease(50)), (ip(20), ip(20)));
+    assert_eq!(lab.find(ip(20)).unwrap().mac(), Some(mac(50)));
+}
+
+#[test]
+fn a_host_is_known_by_its_client_identifier_before_its_hardware_address() {
+    let mut settings = settings();
+    settings.hosts.push(Host { client_id: Some(b"tv-set".to_vec()), ..host("tv", None, ip(6)) });
+    let mut lab = Lab::with(settings);
+    assert_eq!(lab.lease_as(&Packet::new(DISCOVER, 9).option(61, b"tv-set")).yiaddr(), ip(6));
+    assert_eq!(lab.lease_as(&Packet::new(DISCOVER, 9).option(61, b"\0tv-set")).yiaddr(), ip(6), "marked as text");
+    assert_eq!(lab.lease_as(&Packet::new(DISCOVER, 3).option(61, b"tv-set")).yiaddr(), ip(6), "even on nas");
+    assert_eq!(lab.name_of(ip(6)).as_deref(), Some("tv"));
+    lab.restart();
+    assert_eq!(lab.find(ip(6)).unwrap().state, LeaseState::Bound);
+}
+
+#[test]
+fn a_host_without_an_address_gets_one_of_the_pool_under_its_name() {
+    let mut settings = settings();
+    settings.hosts.push(Host { name: "tv".into(), macs: vec![mac(40)], ..Host::default() });
+    let mut lab = Lab::with(settings);
+    let ack = lab.lease_as(&Packet::new(DISCOVER, 40).option(12, b"other"));
+    assert!((ip(10)..=ip(128)).contains(&ack.yiaddr()));
+    assert_eq!((ack.option(12), lab.name_of(ack.yiaddr()).as_deref()), (Some(&b"tv"[..]), Some("tv")));
+    let thief = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"tv")).yiaddr();
+    assert_eq!(lab.name_of(thief), None);
+    lab.restart();
+    assert_eq!(lab.lease(40), ack.yiaddr());
+    assert_eq!(lab.name_of(ack.yiaddr()).as_deref(), Some("tv"));
+}
+
+#[test]
+fn a_host_has_its_own_lease_time() {
+    let mut settings = settings();
+    settings.hosts[0].lease = Some(Duration::from_secs(7 * 86_400));
+    settings.hosts[1].lease = Some(Duration::from_secs(600));
+    let mut lab = Lab::with(settings);
+    let mut secs = |last| lab.lease_as(&Packet::new(DISCOVER, last)).lease_secs();
+    assert_eq!([secs(2), secs(3), secs(9)], [7 * 86_400, 600, LEASE as u32]);
+}
+
+#[test]
+fn an_ignored_host_hears_nothing() {
+    let mut settings = settings();
+    settings.hosts[1].ignore = true;
+    let mut lab = Lab::with(settings);
+    for kind in [DISCOVER, REQUEST, INFORM] {
+        assert_eq!(lab.send(&Packet::new(kind, 3).requested(ip(20)).ciaddr(ip(20))), []);
+    }
+    assert_eq!(lab.name_of(ip(20)).as_deref(), Some("nas"), "its name stays");
+    lab.lease(9);
+}
+
+#[test]
 fn settings_move_to_the_alternative_lan() {
     let mut config = crate::config::Config {
         hostname: "rpi1".into(),
@@ -163,18 +222,18 @@ fn settings_move_to_the_alternative_lan() {
             address: "10.0.0.1/24".parse().unwrap(),
             alternative: Some("172.16.5.1/24".parse().unwrap()),
         },
-        dhcp: crate::config::Dhcp { pool: (ip(10), ip(128)), lease: Duration::from_secs(LEASE) },
+        dhcp: crate::config::Dhcp::new((ip(10), ip(128))),
         dns: crate::config::Dns::default(),
-        hosts: vec![crate::config::Host { name: "nas".into(), mac: Some(mac(3)), address: ip(20) }],
+        hosts: vec![host("nas", Some(mac(3)), ip(20))],
         ..crate::config::Config::default()
     };
     let usual = Settings::new(&config, config.lan.address);
-    assert_eq!((usual.pool, usual.hosts[0].address, usual.dns), ((ip(10), ip(128)), ip(20), vec![SERVER]));
+    assert_eq!((usual.pool, usual.hosts[0].address, usual.dns), ((ip(10), ip(128)), Some(ip(20)), vec![SERVER]));
     let moved = Settings::new(&config, config.lan.alternative.unwrap());
     let at = |last| Ipv4Addr::new(172, 16, 5, last);
-    assert_eq!((moved.pool, moved.hosts[0].address, moved.router), ((at(10), at(128)), at(20), at(1)));
-    config.hosts[0].address = ip(200);
+    assert_eq!((moved.pool, moved.hosts[0].address, moved.router), ((at(10), at(128)), Some(at(20)), at(1)));
+    config.hosts[0].address = Some(ip(200));
     let small = Settings::new(&config, "172.16.5.1/28".parse().unwrap());
-    assert_eq!((small.pool, small.hosts.len()), ((at(0), at(15)), 0));
+    assert_eq!((small.pool, small.hosts[0].address), ((at(0), at(15)), None));
     assert!((at(2)..=at(14)).contains(&Lab::with(small).ask(&Packet::new(DISCOVER, 9)).yiaddr()));
 }

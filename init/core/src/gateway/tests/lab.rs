@@ -339,6 +339,10 @@ impl Lab {
         self.sent.clear();
         self.gateway.handle_lan_dhcp(&message, Cast::Broadcast, self.now, self.wall);
         self.act();
+        if self.sent.is_empty() {
+            // The answer may wait until the LAN was asked about the address.
+            self.run(crate::dhcp_server::PROBE_WAIT);
+        }
         self.sent.pop()
     }
 
