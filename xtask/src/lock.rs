@@ -1,6 +1,6 @@
 //! `cargo xtask lock`: writes down the newest version of each package of image/packages.toml, with its SHA-256. The
-//! build takes exactly what the lock names, so the same sources give the same card. The packages of the Wi-Fi lab are
-//! locked in the same manner.
+//! build takes exactly what the lock names, so the same sources give the same card. The packages of the Wi-Fi lab and of
+//! `bench nat` are locked in the same manner.
 
 use crate::ingredients::{self, Record};
 use crate::progress;
@@ -23,6 +23,9 @@ pub const CARD: Pair = Pair { list: "image/packages.toml", lock: "image/packages
 
 /// What the Wi-Fi lab's helper is made of.
 pub const WIFI_LAB: Pair = Pair { list: "tests/wifi/packages.toml", lock: "tests/wifi/packages.lock" };
+
+/// What the helper of `bench nat` is made of.
+pub const NAT_BENCH: Pair = Pair { list: "tests/nat/packages.toml", lock: "tests/nat/packages.lock" };
 
 const HEAD: &str = "# Written by `cargo xtask lock` from packages.toml; do not edit. The build takes exactly these packages.\n\
                     # `toolchain` is only a note: which compiler this was last built with. Another one gives another binary.\n\n";
@@ -116,6 +119,7 @@ pub fn run(args: Args) -> Result<()> {
     let options = ingredients::Options { mirror: args.mirror };
     renew(&options, CARD)?;
     renew(&options, WIFI_LAB)?;
+    renew(&options, NAT_BENCH)?;
     progress::line("`cargo xtask image` builds from the new lock.");
     Ok(())
 }

@@ -52,6 +52,8 @@ pub struct VmConfig {
     pub initramfs: Option<Vec<u8>>,
     /// A second initramfs, laid over the first, whose program listens on a port of its own ([`Vm::helper`]), for `virt`.
     pub overlay: Option<Vec<u8>>,
+    /// More words for QEMU's command line, for measurements.
+    pub more: Vec<OsString>,
     /// The file that keeps the console.
     pub console: PathBuf,
     /// Also sees the console.
@@ -72,6 +74,7 @@ impl VmConfig {
             append,
             initramfs: None,
             overlay: None,
+            more: Vec::new(),
             console,
             tee: None,
         }
@@ -306,7 +309,8 @@ impl Vm {
             qmp: &qmp,
             helper: self.config.overlay.as_ref().map(|_| helper.as_path()),
         };
-        let command = machine.arguments(&hardware, &handed);
+        let mut command = machine.arguments(&hardware, &handed);
+        command.extend(self.config.more.iter().cloned());
         let started = Instant::now();
         let mut child = spawn(&command, nics.descriptors().collect())?;
         let connected = listeners.iter().map(|listener| accept(listener, &mut child)).collect::<Result<Vec<_>>>();

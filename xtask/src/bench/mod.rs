@@ -3,6 +3,7 @@
 
 mod boot;
 mod dns;
+mod nat;
 
 use anyhow::Result;
 
@@ -19,6 +20,8 @@ enum What {
     Boot(boot::Args),
     /// Processor time of a DNS answer out of the cache, against dnsmasq, unbound and a loop that only sends packets back
     Dns(dns::Args),
+    /// Instructions a forwarded packet with our packet filter, against three rules of iptables
+    Nat(nat::Args),
 }
 
 /// Runs the verb.
@@ -26,6 +29,7 @@ pub fn run(args: Args) -> Result<()> {
     match args.what {
         What::Boot(args) => boot::run(&args),
         What::Dns(args) => dns::run(&args),
+        What::Nat(args) => nat::run(&args),
     }
 }
 

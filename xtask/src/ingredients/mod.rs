@@ -15,6 +15,7 @@ mod kernel;
 pub mod lab;
 mod modinfo;
 mod modules;
+pub mod nat_helper;
 mod sources;
 mod toolchain;
 mod userland;
