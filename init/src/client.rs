@@ -1,5 +1,5 @@
-//! `gatepost status | leases | names | wifi | log`, and `gatepost log dns on | off`: asks the gateway process over its control
-//! socket.
+//! `gatepost status | leases | names | wifi | log | firewall`, and `gatepost log dns on | off`: asks the gateway process
+//! over its control socket.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

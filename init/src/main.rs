@@ -1,5 +1,5 @@
 //! The only program on the card. What it is to be is told by the name it was called by, or by its first argument:
-//! `init` (PID 1), `gateway`, or a question to the running gateway (`status`, `leases`, `names`, `wifi`, `log`).
+//! `init` (PID 1), `gateway`, or a question to the running gateway (`status`, `leases`, `names`, `wifi`, `log`, `firewall`).
 
 mod client;
 mod gateway;
@@ -17,12 +17,12 @@ fn main() -> ExitCode {
         Some("gateway") => gateway::main(words),
         Some(question) if is_part(question) => client::main(question, words),
         _ => {
-            eprintln!("usage: gatepost status | leases | names | wifi | log [dns on|off]");
+            eprintln!("usage: gatepost status | leases | names | wifi | log [dns on|off] | firewall");
             ExitCode::FAILURE
         }
     }
 }
 
 fn is_part(name: &str) -> bool {
-    matches!(name, "init" | "gateway" | "status" | "leases" | "names" | "wifi" | "log")
+    matches!(name, "init" | "gateway" | "status" | "leases" | "names" | "wifi" | "log" | "firewall")
 }

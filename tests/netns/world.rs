@@ -169,7 +169,7 @@ impl World {
         for name in ["state", "run"] {
             fs::create_dir(folder.path().join(name))?;
         }
-        let dnsmasq = Some(start_dnsmasq(&wan, folder.path(), RANGE)?);
+        let dnsmasq = Some(start_dnsmasq(&wan, folder.path(), RANGE, &[])?);
         Ok(Self { gateway: None, dnsmasq, lan, wan, gate, folder })
     }
 
@@ -211,9 +211,14 @@ impl World {
 
     /// Starts the uplink's servers anew, with another range and nothing remembered.
     pub fn restart_dnsmasq(&mut self, range: &str) {
+        self.restart_dnsmasq_with(range, &[]);
+    }
+
+    /// The same, with more words for dnsmasq.
+    pub fn restart_dnsmasq_with(&mut self, range: &str, more: &[&str]) {
         self.dnsmasq = None;
         let _ = fs::remove_file(self.path("dnsmasq.leases"));
-        self.dnsmasq = Some(start_dnsmasq(&self.wan, self.folder.path(), range).expect("dnsmasq starts"));
+        self.dnsmasq = Some(start_dnsmasq(&self.wan, self.folder.path(), range, more).expect("dnsmasq starts"));
     }
 
     /// Pulls the adapter out: the interface is gone from both ends.
@@ -339,7 +344,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn start_dnsmasq(wan: &Namespace, folder: &Path, range: &str) -> Result<Running> {
+fn start_dnsmasq(wan: &Namespace, folder: &Path, range: &str, more: &[&str]) -> Result<Running> {
     let log = folder.join("dnsmasq.log");
     let child = wan
         .command("dnsmasq")
@@ -352,6 +357,7 @@ fn start_dnsmasq(wan: &Namespace, folder: &Path, range: &str) -> Result<Running>
         // The lease is renewed after five seconds, so that a test can wait for it.
         .arg("--dhcp-option=option:T1,5")
         .arg(format!("--address=/{FAR_NAME}/{FAR_ADDRESS}"))
+        .args(more)
         .spawn()
         .context("dnsmasq")?;
     Ok(Running(child))

@@ -96,7 +96,7 @@ pub enum Event {
     Key(PmkDone),
     /// Somebody asks over the control socket.
     Control {
-        /// `status`, `leases`, `names`, `wifi` or `log`.
+        /// `status`, `leases`, `names`, `wifi`, `log` or `firewall`.
         question: String,
         /// Where the text goes.
         answer: tokio::sync::oneshot::Sender<String>,

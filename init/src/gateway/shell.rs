@@ -8,7 +8,7 @@ use super::event::{self, Event, EventSender};
 use super::facts::Facts;
 use super::heartbeat::{self, Heartbeat};
 use super::lan::Lan;
-use super::netlink::{Monitor, Network};
+use super::netlink::{self, Monitor, Network};
 use super::say::say;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
@@ -143,6 +143,9 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
             _ = beat.tick() => {
                 let serving = shell.lan.is_some();
                 shell.heartbeat.beat(serving);
+                if let Some(connections) = netlink::connections() {
+                    shell.gateway.handle_connections(connections, clock::now());
+                }
             }
             // What is due is done above.
             () = tokio::time::sleep(sleep) => {}
@@ -227,12 +230,22 @@ impl Shell {
             }
             Event::Control { question, answer } => {
                 let mut text = self.gateway.control(&question, now);
-                if question == "status" {
-                    text += &self.facts.lines(self.fast_path);
+                match question.as_str() {
+                    "status" => text += &self.facts.lines(self.fast_path),
+                    "firewall" => text = self.firewall(),
+                    _ => {}
                 }
                 // Whoever asked may be gone by now.
                 let _ = answer.send(text);
             }
+        }
+    }
+
+    /// What the packet filter has done so far.
+    fn firewall(&self) -> String {
+        match netlink::counters() {
+            Ok(readings) => self.gateway.firewall(netlink::connections(), &readings),
+            Err(error) => format!("The kernel does not tell: {error:#}.\n"),
         }
     }
 

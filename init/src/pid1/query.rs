@@ -14,7 +14,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What the keys do.
-pub const HELP: &str = "Keys: s status, l leases, n names, w Wi-Fi, g log, h this help. There is nothing else here: settings \
+pub const HELP: &str = "Keys: s status, l leases, n names, w Wi-Fi, g log, f firewall, h this help. There is nothing else here: settings \
 are in gateway.toml on the card.\n";
 
 /// The question that a key stands for.
@@ -25,6 +25,7 @@ pub fn question(key: u8) -> Option<&'static str> {
         b'n' => Some("names"),
         b'w' => Some("wifi"),
         b'g' => Some("log"),
+        b'f' => Some("firewall"),
         _ => None,
     }
 }

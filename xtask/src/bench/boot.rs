@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
         gatepost.push(start(args, None)?.as_secs_f64());
         println!("{run:5}{:14.3}{:17.3}", kernel[kernel.len() - 1], gatepost[gatepost.len() - 1]);
     }
-    let (kernel, gatepost) = (super::median(&mut kernel), super::median(&mut gatepost));
+    let (kernel, gatepost) = (median(&mut kernel), median(&mut gatepost));
     let ratio = gatepost / kernel;
     println!("median{kernel:13.3}{gatepost:17.3}   ratio {ratio:.2}");
     println!("{}, machine {}, {} MiB, {} runs", version()?, args.machine, args.memory, args.runs);

@@ -22,6 +22,9 @@ pub struct Lease {
     pub domain: Option<String>,
     /// The link's MTU in bytes (option 26), 576 to 9216.
     pub mtu: Option<u16>,
+    /// Where people log in before this network lets them out (option 114, RFC 8910): an address of the web, at most 255
+    /// bytes of printable ASCII. `None` also where the network says that there is no such place.
+    pub portal: Option<String>,
     /// The server's identifier (option 54), to which renewals go.
     pub server: Ipv4Addr,
     /// How long it lasts, and when it is renewed.

@@ -26,7 +26,7 @@ const MAX_SERVERS: usize = 4;
 const MAX_ROUTES: usize = 32;
 
 /// What the client asks for (option 55). Option 121 stands before 3, as RFC 3442 demands.
-const REQUESTED: [OptionCode; 10] = [
+const REQUESTED: [OptionCode; 11] = [
     OptionCode::SubnetMask,
     OptionCode::ClasslessStaticRoute,
     OptionCode::Router,
@@ -37,6 +37,7 @@ const REQUESTED: [OptionCode; 10] = [
     OptionCode::ServerIdentifier,
     OptionCode::Renewal,
     OptionCode::Rebinding,
+    OptionCode::CaptivePortal,
 ];
 
 /// A header of zeroes and the magic cookie.
@@ -169,7 +170,11 @@ fn read_lease(message: &Message, options: &Options, server: Ipv4Addr) -> Option<
         Some(DhcpOption::InterfaceMtu(mtu)) => Some(*mtu).filter(|mtu| (576..=9216).contains(mtu)),
         _ => None,
     };
-    Some(Lease { address, routers, routes, dns, domain, mtu, server, terms: read_terms(options)? })
+    let portal = match options.get(OptionCode::CaptivePortal) {
+        Some(DhcpOption::CaptivePortal(address)) => web_address(address),
+        _ => None,
+    };
+    Some(Lease { address, routers, routes, dns, domain, mtu, portal, server, terms: read_terms(options)? })
 }
 
 /// Lease time, T1 and T2. Times of the server that are out of order are replaced (RFC 2131 section 4.4.5).
@@ -235,6 +240,17 @@ fn class_prefix(address: Ipv4Addr) -> u8 {
         [128..192, ..] => 16,
         _ => 24,
     }
+}
+
+/// The longest address of a log-in page, in bytes: as long as one option.
+const MAX_PORTAL: usize = 255;
+
+/// An address of the web, to be shown to people. `urn:ietf:params:capport:unrestricted`, a network's word that nobody needs to
+/// log in (RFC 8910 section 2), is none.
+fn web_address(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('\0');
+    let web = ["https://", "http://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    (web && text.len() <= MAX_PORTAL && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| String::from(text))
 }
 
 /// A domain of letters, digits, hyphens and dots, in lower case. The text comes from a stranger and is shown to people.

@@ -35,6 +35,7 @@ mod timers;
 
 pub use lease::{Lease, Route, Terms};
 pub use message::Identity;
+pub use record::remembered_network;
 use state::State;
 
 /// What the shell shall do. In the order given.

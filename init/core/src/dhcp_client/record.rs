@@ -13,7 +13,7 @@
 
 use super::lease::{Lease, Terms};
 use super::message::{self, Answer};
-use crate::net::MacAddr;
+use crate::net::{Ipv4Net, MacAddr};
 use crate::time::{Duration, WallTime};
 use alloc::vec::Vec;
 
@@ -30,6 +30,15 @@ pub(super) fn pack(ack: &[u8], left: Option<Duration>, wall: WallTime) -> Option
     record.extend_from_slice(&seconds.to_be_bytes());
     record.extend_from_slice(ack);
     (ack.len() <= MAX_ACK).then_some(record)
+}
+
+/// The network that a record's lease was for, whoever had it and whether or not it still lasts.
+pub fn remembered_network(record: &[u8]) -> Option<Ipv4Net> {
+    let ack = record.strip_prefix(&MAGIC)?.get(8 + 4..)?;
+    // The client's hardware address in a DHCP message (RFC 2131 section 2).
+    let mac = MacAddr(ack.get(28..34)?.try_into().ok()?);
+    let (_, Answer::Ack(lease)) = message::read(ack.get(..ack.len().min(MAX_ACK))?, mac)? else { return None };
+    Some(lease.address)
 }
 
 /// The lease of a record and the time that it has left, `None` for ever. Nothing if it has expired, is damaged, or was

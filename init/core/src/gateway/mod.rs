@@ -10,6 +10,7 @@
 //! Order of use, as for every machine: feed one input, then take [`Gateway::poll_action`] until it returns `None`,
 //! then wait until [`Gateway::poll_timeout`] or the next input.
 
+mod firewall;
 mod inputs;
 pub mod log;
 mod network;
@@ -21,6 +22,7 @@ mod switch;
 mod tests;
 mod wifi;
 
+pub use firewall::Connections;
 pub use inputs::{Action, ConfigSource, Start};
 pub use wifi::WifiEvent;
 
@@ -68,6 +70,8 @@ pub struct Gateway {
     attempts: Attempts,
     /// What the kernel refuses, for the status.
     refused: Vec<String>,
+    /// The connection table is nearly full.
+    crowded: bool,
     disk_trouble: Option<String>,
     disk_retry: Backoff,
     serve_trouble: Option<String>,
@@ -100,7 +104,7 @@ struct Client {
 impl Gateway {
     /// The gateway as it starts: nothing is known of the kernel yet. The leases are taken over with its first state.
     pub fn new(start: Start, now: Instant, entropy: &mut dyn Entropy) -> Self {
-        let lan = start.config.lan.address;
+        let lan = network::lan_at_start(&start.config, &start.uplink_record);
         let server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
         let mut gateway = Self {
             version: start.version,
@@ -112,6 +116,7 @@ impl Gateway {
             applying: false,
             attempts: Attempts::new(network::RETRY),
             refused: Vec::new(),
+            crowded: false,
             disk_trouble: None,
             disk_retry: DISK_RETRY,
             serve_trouble: None,
@@ -311,7 +316,7 @@ impl Gateway {
             "names" => status::names(self),
             "log" => self.log.render(),
             "wifi" => self.wifi_status(now),
-            _ => "ask for status, leases, names, wifi or log; or log dns on, log dns off\n".into(),
+            _ => "ask for status, leases, names, wifi, log or firewall; or log dns on, log dns off\n".into(),
         }
     }
 
@@ -370,6 +375,10 @@ impl Gateway {
                         format!("The uplink {} has the address {}.", self.config.uplink.interface, lease.address);
                     self.say(now, &text);
                 }
+                if let Some(portal) = lease.portal.as_ref().filter(|portal| self.portal() != Some(portal)) {
+                    let text = status::portal(portal);
+                    self.say(now, &text);
+                }
                 self.uplink_lease = Some(lease);
                 self.replan(now);
                 self.update_upstreams();
@@ -423,6 +432,11 @@ impl Gateway {
         self.dns.set_upstreams(&self.upstreams());
     }
 
+    /// Where the uplink's network wants people to log in.
+    fn portal(&self) -> Option<&String> {
+        self.uplink_lease.as_ref()?.portal.as_ref()
+    }
+
     fn link(&self, name: &str) -> Option<&PresentLink> {
         self.snapshot.links.iter().find(|link| link.name == name)
     }
@@ -453,7 +467,8 @@ impl Gateway {
     fn troubles(&self, now: Instant) -> impl Iterator<Item = String> {
         let conflict = self.conflict.map(|conflict| conflict.to_string());
         let foreign = self.server.foreign_server(now).map(|(server, _)| status::foreign_server(server));
-        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign];
+        let crowded = self.crowded.then(|| String::from("the connection table is nearly full"));
+        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign, crowded];
         let refused = self.refused.iter().chain(&self.list_troubles).cloned();
         refused.chain(others.into_iter().flatten())
     }

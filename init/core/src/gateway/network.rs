@@ -2,10 +2,11 @@
 
 use super::retry::Backoff;
 use super::{Action, Client, Gateway, dns_settings, status};
-use crate::config::Addressing;
+use crate::config::{Addressing, Config};
 use crate::dhcp_client;
 use crate::dhcp_server;
 use crate::entropy::Entropy;
+use crate::net::Ipv4Net;
 use crate::plan::{self, Change, Snapshot, plan, reconcile};
 use crate::time::{Duration, Instant, WallTime};
 use alloc::collections::BTreeMap;
@@ -159,11 +160,12 @@ impl Gateway {
     }
 
     /// The LAN's address as the kernel has it, left there perhaps by an earlier process.
-    fn lan_in_use(&self) -> Option<crate::net::Ipv4Net> {
-        let addresses = &self.snapshot.state.links.get(&self.config.lan.interface)?.addresses;
+    fn lan_in_use(&self) -> Option<Ipv4Net> {
+        let kernel = self.snapshot.state.links.get(&self.config.lan.interface);
+        let addresses = kernel.into_iter().flat_map(|link| &link.addresses);
         // Both are there when a move was cut short.
-        let moved = self.config.lan.alternative.filter(|alternative| addresses.contains(alternative));
-        moved.or_else(|| addresses.first().copied())
+        let moved = self.config.lan.alternative.filter(|moved| addresses.clone().any(|address| address == moved));
+        moved.or_else(|| addresses.clone().next().copied()).or(Some(self.lan))
     }
 
     fn uplink_carrier(&self) -> bool {
@@ -226,6 +228,18 @@ impl Gateway {
             self.say(now, &line);
         }
     }
+}
+
+/// Where the LAN begins after a power cut. The uplink will most likely have the network again that it had: if that one
+/// overlaps the LAN, the LAN had moved, and its leases are of the alternative. Waiting for the uplink to say so would
+/// give the LAN its first address, drop those leases and move a few seconds later.
+pub(super) fn lan_at_start(config: &Config, uplink_record: &[u8]) -> Ipv4Net {
+    let lan = &config.lan;
+    let uplink =
+        dhcp_client::remembered_network(uplink_record).filter(|_| config.uplink.addressing == Addressing::Dhcp);
+    let conflict = |uplink: &Ipv4Net| uplink.overlaps(lan.address);
+    let free = |uplink: Ipv4Net| lan.alternative.filter(|alternative| !alternative.overlaps(uplink));
+    uplink.filter(conflict).and_then(free).unwrap_or(lan.address)
 }
 
 /// The part of a lease that the plan needs.

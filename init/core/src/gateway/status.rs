@@ -36,6 +36,9 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
     for problem in gateway.problems.lines() {
         let _ = writeln!(text, "         {problem}");
     }
+    if let Some(portal) = gateway.portal() {
+        let _ = writeln!(text, "portal   {}", self::portal(portal));
+    }
     for trouble in gateway.troubles(now) {
         let _ = writeln!(text, "trouble  {trouble}");
     }
@@ -194,6 +197,13 @@ pub(super) fn server_note(note: Note) -> String {
 /// Who else answers on the LAN, and what to do about it.
 pub(super) fn foreign_server(server: Ipv4Addr) -> String {
     format!("Another DHCP server, {server}, answers on the LAN: switch it off, or its clients get wrong addresses.")
+}
+
+/// The line about a network that lets nobody out before a log-in.
+pub(super) fn portal(address: &str) -> String {
+    format!(
+        "The uplink's network may want a log-in before it lets anybody out: open {address} on a machine of the LAN."
+    )
 }
 
 /// The line that says where the LAN stands now.

@@ -4,6 +4,7 @@ mod lab;
 mod wifi;
 
 use crate::config::{Addressing, Config};
+use crate::gateway::Connections;
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::plan::Change;
 use crate::time::Duration;
@@ -126,6 +127,38 @@ fn invariant_2_a_lan_that_had_moved_keeps_its_leases_over_a_restart() {
     assert!(lab.gateway.answer("leases", lab.now).contains("02:00:00:00:00:07"), "{:#?}", lab.transcript);
     assert_eq!(lab.lan_client(7), Some(leased));
     assert_eq!(lab.addresses("eth0"), ["172.20.0.1/24"]);
+}
+
+/// After a power cut the kernel knows no address: the uplink's last lease says on which network the leases were given out.
+#[test]
+fn invariant_2_a_lan_that_had_moved_keeps_its_leases_over_a_power_cut() {
+    let mut lab = Lab::new(with_alternative());
+    lab.server = ip("10.0.0.1");
+    lab.look();
+    lab.get_uplink_lease("10.0.0.77");
+    let leased = lab.lan_client(7).expect("an address");
+    lab.power_cut(with_alternative());
+    lab.look();
+    assert_eq!(lab.addresses("eth0"), ["172.20.0.1/24"], "{:#?}", lab.transcript);
+    assert!(lab.gateway.answer("leases", lab.now).contains("02:00:00:00:00:07"), "{:#?}", lab.transcript);
+    assert_eq!(lab.lan_client(7), Some(leased));
+    lab.get_uplink_lease("10.0.0.77");
+    assert_eq!(lab.addresses("eth0"), ["172.20.0.1/24"]);
+    assert_eq!(lab.count("The LAN has moved"), 0, "{:#?}", lab.transcript);
+}
+
+#[test]
+fn a_full_connection_table_is_said_once() {
+    let mut lab = Lab::new(Config::default());
+    lab.look();
+    for tracked in [10, 79, 80, 95, 70, 85, 59, 81] {
+        lab.gateway.handle_connections(Connections { tracked, room: 100 }, lab.now);
+    }
+    let log = lab.gateway.answer("log", lab.now);
+    assert_eq!((log.matches("nearly full").count(), log.matches("room again").count()), (2, 1), "{log}");
+    assert!(lab.status().contains("nearly full"));
+    let text = lab.gateway.firewall(Some(Connections { tracked: 7, room: 65536 }), &[]);
+    assert!(text.starts_with("connections  7 of 65536, at most 8192 for one LAN host\n"), "{text}");
 }
 
 #[test]

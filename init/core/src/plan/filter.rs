@@ -25,12 +25,17 @@ pub fn filter(config: &Config, lan: Ipv4Net, near: Vec<Ipv4Net>, fast_path: Opti
         uplink_interface: Some(config.uplink.interface.clone()),
         near,
         far_private: config.firewall.private_networks,
-        connections_per_host: u32::try_from(connections_max(memory) / SHARE_OF_A_HOST).unwrap_or(u32::MAX),
+        connections_per_host: connections_per_host(memory),
         allows: config.firewall.allows.clone(),
         forwards: forwards.collect(),
         blocks: blocks.collect(),
         fast_path,
     }
+}
+
+/// Most connections of one LAN host on a machine with so much memory in bytes.
+pub fn connections_per_host(memory: u64) -> u32 {
+    u32::try_from(connections_max(memory) / SHARE_OF_A_HOST).unwrap_or(u32::MAX)
 }
 
 /// The uplink's own network and those of its routes, as far as they lie in private space (RFC 1918); not the default

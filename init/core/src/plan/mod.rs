@@ -17,6 +17,7 @@ mod sysctls;
 mod tests;
 mod wanted;
 
+pub use filter::connections_per_host;
 pub use reconcile::{Change, reconcile};
 pub use sysctls::sysctls;
 pub use wanted::plan;

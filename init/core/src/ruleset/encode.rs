@@ -15,8 +15,8 @@ use alloc::vec::Vec;
 
 const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 const NFNL_MSG_BATCH_END: u16 = 0x11;
-const NFNL_SUBSYS_NFTABLES: u16 = 10;
-const NFPROTO_INET: u8 = 1;
+pub(super) const NFNL_SUBSYS_NFTABLES: u16 = 10;
+pub(super) const NFPROTO_INET: u8 = 1;
 
 const NEW_TABLE: u16 = 0;
 const DELETE_TABLE: u16 = 2;
@@ -24,7 +24,7 @@ const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
 const NEW_SET: u16 = 9;
 const NEW_SET_ELEMENTS: u16 = 12;
-const NEW_OBJECT: u16 = 18;
+pub(super) const NEW_OBJECT: u16 = 18;
 const NEW_FLOWTABLE: u16 = 22;
 
 /// The kernel puts a number in the place of `%d`; until then an id within the batch stands for the set.
@@ -43,7 +43,7 @@ const SET_DYNAMIC: u32 = 0x20;
 /// After so many milliseconds without a packet a source leaves the set of those who begin connections.
 const SYNS_TIMEOUT: u64 = 60_000;
 
-const NLM_F_REQUEST: u16 = 0x01;
+pub(super) const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
 const NLM_F_CREATE: u16 = 0x400;
 const NLM_F_APPEND: u16 = 0x800;

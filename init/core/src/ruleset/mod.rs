@@ -18,6 +18,7 @@ mod encode;
 mod expression;
 mod inbound;
 mod nla;
+mod readings;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ mod text;
 pub use build::{Inputs, build};
 pub use counter::Counter;
 pub use encode::{Batch, encode};
+pub use readings::{Reading, counters_request, read_counters, table};
 pub use statement::{Icmpv6Type, Protocol, Statement};
 
 use alloc::string::String;

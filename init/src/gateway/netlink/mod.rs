@@ -10,12 +10,14 @@
 //! when the address or its device goes.
 
 mod apply;
+mod counters;
 mod links;
 mod nft;
 mod sysctl;
 #[cfg(test)]
 mod tests;
 
+pub use counters::{connections, counters};
 pub use links::Monitor;
 pub use sysctl::memory_bytes;
 

@@ -19,6 +19,11 @@ fn read(path: &str) -> Option<String> {
     writable.then(|| fs::read_to_string(&file).ok())?.map(|value| value.trim_end().to_string())
 }
 
+/// A number that the kernel tells but does not take.
+pub fn number(path: &str) -> Option<u64> {
+    fs::read_to_string(locate(path).ok()?).ok()?.trim_end().parse().ok()
+}
+
 /// Whether packets are passed from one interface to another.
 pub fn forwarding() -> bool {
     read(FORWARDING).is_some_and(|value| value != "0")

@@ -187,3 +187,23 @@ fn foreign_messages_are_dropped() {
         assert_eq!(read(&good[..length], MAC), None);
     }
 }
+
+/// RFC 8910: where people log in is shown to a person, so it must be an address of the web in plain characters.
+#[test]
+fn rfc8910_a_log_in_page_is_believed_if_it_can_be_one() {
+    let portal = |text: &[u8]| lease_with(&[(114, text)]).unwrap().portal;
+    assert_eq!(portal(b"https://login.example/?a=b").as_deref(), Some("https://login.example/?a=b"));
+    assert_eq!(portal(b"http://10.1.1.1/\0").as_deref(), Some("http://10.1.1.1/"));
+    for bad in [
+        &b"urn:ietf:params:capport:unrestricted"[..],
+        b"https://",
+        b"",
+        b"javascript:x",
+        b"https://a/\x1b[2J",
+        b"https://\xff",
+    ] {
+        assert_eq!(portal(bad), None, "{bad:?}");
+    }
+    let long = [b"https://".to_vec(), alloc::vec![b'a'; 247]].concat();
+    assert_eq!(portal(&long).map(|text| text.len()), Some(255));
+}

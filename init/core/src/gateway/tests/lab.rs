@@ -109,6 +109,15 @@ impl Lab {
         self.changes.clear();
     }
 
+    /// The machine starts anew; only the disk stays.
+    pub fn power_cut(&mut self, config: Config) {
+        self.restart(config);
+        self.kernel = NetworkState::default();
+        for link in core::mem::take(&mut self.links) {
+            self.add_link(&link.name, link.index);
+        }
+    }
+
     fn add_link(&mut self, name: &str, index: u32) {
         self.links.push(link(name, index));
         let state = LinkState { index, up: false, mtu: 1500, addresses: BTreeSet::new() };
