@@ -200,6 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_passphrases_are_for_nobody_else_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let job = Job::WriteSecret { name: "wifi.keys", bytes: Secret::new(b"key".to_vec()) };
+        write_batch(folder.path(), &mut Journal::Closed, vec![job]).unwrap();
+        let written = folder.path().join("wifi.keys");
+        assert_eq!(fs::read(&written).unwrap(), b"key");
+        assert_eq!(fs::metadata(&written).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
     fn a_full_queue_leaves_no_gap_in_the_journal() {
         let (jobs, queue) = sync_channel(1);
         let mut disk = Disk { jobs, gap: false };
