@@ -5,6 +5,7 @@ mod check;
 mod check_config;
 mod flash;
 mod image;
+mod import;
 mod ingredients;
 mod lock;
 mod progress;
@@ -32,6 +33,8 @@ enum Verb {
     Check(check::Args),
     /// Say what is wrong with a gateway.toml, without a card
     CheckConfig(check_config::Args),
+    /// Make a gateway.toml out of the files of dnsmasq, netplan, hosts and iptables
+    Import(import::Args),
     /// Measure, side by side in one run
     Bench(bench::Args),
     /// Renew image/packages.lock, and that of the Wi-Fi lab, from the mirror
@@ -58,6 +61,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Test(args) => test::run(args),
         Verb::Check(args) => check::run(args),
         Verb::CheckConfig(args) => check_config::run(args),
+        Verb::Import(args) => import::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Lock(args) => lock::run(args),
     }

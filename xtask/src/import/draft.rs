@@ -1,0 +1,201 @@
+//! A `gateway.toml` while it is put together from several files.
+
+use super::ledger::Ledger;
+use gatepost_core::net::{Ipv4Addr, Ipv4Net, MacAddr};
+
+/// What is known so far. Nothing in here is checked but its form: the gateway's own check follows.
+#[derive(Default)]
+pub struct Draft {
+    pub domain: Option<String>,
+    /// The interface that dnsmasq serves.
+    pub served: Option<String>,
+    /// Interfaces as netplan has them.
+    pub links: Vec<Link>,
+    pub country: Option<String>,
+    pub pool: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// The size of the LAN, where the pool names it.
+    pub pool_prefix: Option<u8>,
+    pub lease: Option<String>,
+    pub hosts: Vec<Host>,
+    pub upstream: Vec<String>,
+    pub forwards: Vec<(String, Vec<String>)>,
+    pub records: Vec<(String, &'static str, String)>,
+    pub options: Vec<DhcpOption>,
+    pub matches: Vec<Match>,
+    pub boots: Vec<Boot>,
+    pub ports: Vec<PortForward>,
+    pub rebind_allow: Vec<String>,
+    pub no_rebind_protection: bool,
+    pub no_probe: bool,
+    pub log_queries: bool,
+    pub log_dhcp: bool,
+    /// What [`Draft::settle`] makes of it.
+    pub hostname: Option<String>,
+    pub lan: Option<Ipv4Net>,
+    pub uplink: Option<Link>,
+}
+
+/// An interface.
+#[derive(Clone, Default)]
+pub struct Link {
+    pub name: String,
+    pub addresses: Vec<Ipv4Net>,
+    pub gateway: Option<Ipv4Addr>,
+    pub wifi: Vec<(String, Option<String>)>,
+    pub dns: Vec<String>,
+}
+
+/// A machine.
+#[derive(Clone, Default)]
+pub struct Host {
+    pub name: Option<String>,
+    pub macs: Vec<MacAddr>,
+    pub client_id: Option<String>,
+    pub address: Option<Ipv4Addr>,
+    pub lease: Option<String>,
+    pub ignore: bool,
+    pub tags: Vec<String>,
+    pub aliases: Vec<String>,
+}
+
+/// One `[[dhcp.option]]`; the value is written as TOML already.
+pub struct DhcpOption {
+    pub name: Option<&'static str>,
+    pub code: u8,
+    pub key: &'static str,
+    pub value: String,
+    pub tag: Option<String>,
+    pub always: bool,
+}
+
+/// One `[[dhcp.match]]`.
+pub struct Match {
+    pub tag: String,
+    pub key: &'static str,
+    pub value: String,
+}
+
+/// One `[[dhcp.boot]]`.
+pub struct Boot {
+    pub tag: Option<String>,
+    pub file: String,
+    pub server: Option<String>,
+    pub server_name: Option<String>,
+}
+
+/// One `[[forward]]`.
+pub struct PortForward {
+    pub protocol: &'static str,
+    pub port: String,
+    pub to: Ipv4Addr,
+    pub to_port: Option<String>,
+}
+
+impl Draft {
+    /// The host with this name, made if there is none.
+    pub fn host_named(&mut self, name: &str) -> &mut Host {
+        let at = self.hosts.iter().position(|host| host.name.as_deref() == Some(name));
+        let at = at.unwrap_or_else(|| {
+            self.hosts.push(Host { name: Some(name.into()), ..Host::default() });
+            self.hosts.len() - 1
+        });
+        &mut self.hosts[at]
+    }
+
+    /// Whether the address is the gateway's own on one of its links; where no link is known, whether it is the first of
+    /// the pool's network.
+    pub fn may_be_gateway(&self, address: Ipv4Addr) -> bool {
+        if self.links.is_empty() {
+            let first = self.pool.map(|(first, _)| u32::from(first) & 0xffff_ff00 | 1);
+            return first == Some(u32::from(address));
+        }
+        self.links.iter().flat_map(|link| &link.addresses).any(|net| net.address() == address)
+    }
+
+    /// Decides what only all files together can tell: which interface is the LAN, which the uplink, who is the gateway.
+    pub fn settle(&mut self, ledger: &mut Ledger) {
+        self.find_lan(ledger);
+        self.find_uplink(ledger);
+        self.take_own_name();
+        self.keep_gateway_out_of_pool(ledger);
+        self.give_every_host_a_name(ledger);
+        if self.upstream.is_empty()
+            && let Some(uplink) = &self.uplink
+        {
+            self.upstream.clone_from(&uplink.dns);
+        }
+    }
+
+    fn find_lan(&mut self, ledger: &mut Ledger) {
+        let pool = self.pool.map(|pool| pool.0);
+        let holds_pool = |link: &Link| link.addresses.iter().any(|net| pool.is_some_and(|pool| net.contains(pool)));
+        let lan = match &self.served {
+            Some(name) => self.links.iter().find(|link| link.name == *name),
+            None => self.links.iter().find(|link| holds_pool(link)),
+        };
+        if let Some(link) = lan {
+            self.served = Some(link.name.clone());
+            self.lan = link.addresses.first().copied();
+        }
+        if let (None, Some(pool)) = (self.lan, pool) {
+            let [a, b, c, _] = pool.octets();
+            self.lan = Ipv4Net::new(Ipv4Addr::new(a, b, c, 1), self.pool_prefix.unwrap_or(24));
+            let advice = "no file says which address the gateway has on the LAN: the first of the pool's network was \
+                          taken; correct [lan] address";
+            ledger.remark("[lan] address", advice);
+        }
+    }
+
+    fn find_uplink(&mut self, ledger: &mut Ledger) {
+        let others = || self.links.iter().filter(|link| Some(&link.name) != self.served.as_ref());
+        let found = others().find(|link| link.gateway.is_some() || !link.wifi.is_empty()).or_else(|| others().next());
+        self.uplink = found.cloned();
+        for link in others().filter(|link| self.uplink.as_ref().is_none_or(|uplink| uplink.name != link.name)) {
+            ledger.remark(&link.name, "there is one LAN and one uplink; this interface is left as it is");
+        }
+        if let Some(uplink) = &self.uplink
+            && uplink.addresses.len() > 1
+        {
+            ledger.remark(&uplink.name, "one address is taken, the first; the others are left out");
+        }
+    }
+
+    /// The host that has the gateway's own address is the gateway.
+    fn take_own_name(&mut self) {
+        let Some(own) = self.lan.map(|lan| lan.address()) else { return };
+        if let Some(at) = self.hosts.iter().position(|host| host.address == Some(own)) {
+            self.hostname = self.hosts.remove(at).name.or(self.hostname.take());
+        }
+        self.hosts.retain(|host| host.address != Some(own));
+    }
+
+    fn keep_gateway_out_of_pool(&mut self, ledger: &mut Ledger) {
+        let (Some((first, last)), Some(own)) = (self.pool, self.lan.map(|lan| lan.address())) else { return };
+        if !(first..=last).contains(&own) {
+            return;
+        }
+        let below = u32::from(own) - u32::from(first);
+        let above = u32::from(last) - u32::from(own);
+        let pool = if above >= below {
+            (Ipv4Addr::from(u32::from(own).saturating_add(1)), last)
+        } else {
+            (first, Ipv4Addr::from(u32::from(own).saturating_sub(1)))
+        };
+        self.pool = Some(pool);
+        let advice = format!(
+            "the gateway's own address {own} lay in the pool; the pool is now {}-{}, nothing to do",
+            pool.0, pool.1
+        );
+        ledger.remark("[dhcp] pool", &advice);
+    }
+
+    fn give_every_host_a_name(&mut self, ledger: &mut Ledger) {
+        for (host, number) in self.hosts.iter_mut().zip(1..) {
+            if host.name.is_none() {
+                let name = format!("host{number}");
+                ledger.remark(&name, "this machine had no name; give it a better one");
+                host.name = Some(name);
+            }
+        }
+    }
+}

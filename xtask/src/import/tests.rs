@@ -1,0 +1,192 @@
+//! Whole files in, whole files out; and dnsmasq's own example, of which nothing may get lost.
+
+use super::ledger::Fate;
+use super::{Imported, Kind, import};
+use gatepost_core::config::{self, Addressing};
+use std::path::Path;
+
+/// Where Debian's package puts dnsmasq's example.
+const EXAMPLE: &str = "/usr/share/doc/dnsmasq-base/examples/dnsmasq.conf.example";
+
+fn of(kind: Kind, text: &str) -> Imported {
+    import(&[(kind, "file".into(), text.into())])
+}
+
+/// The fates of all directives of a dnsmasq file, in words.
+fn fates(text: &str) -> Vec<String> {
+    let imported = of(Kind::Dnsmasq, text);
+    let entries = imported.ledger.entries.iter().filter(|entry| entry.line > 0);
+    let word = |fate: &Fate| match fate {
+        Fate::Taken => "taken",
+        Fate::Anyway(_) => "anyway",
+        Fate::Left(_) => "left",
+    };
+    entries.map(|entry| format!("{} {}", entry.line, word(&entry.fate))).collect()
+}
+
+fn seed() -> Imported {
+    let file = |kind, name: &str, text: &str| (kind, name.to_string(), text.to_string());
+    import(&[
+        file(Kind::Netplan, "netplan.yaml", include_str!("fixtures/netplan.yaml")),
+        file(Kind::Dnsmasq, "dnsmasq.conf", include_str!("fixtures/dnsmasq.conf")),
+        file(Kind::Hosts, "hosts", include_str!("fixtures/hosts")),
+        file(Kind::Iptables, "rules.txt", include_str!("fixtures/rules.txt")),
+    ])
+}
+
+#[test]
+fn a_cluster_set_up_by_hand_becomes_one_file() {
+    let imported = seed();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/import/fixtures/gateway.toml");
+        std::fs::write(path, &imported.toml).unwrap();
+    }
+    assert_eq!(imported.toml, include_str!("fixtures/gateway.toml"));
+    let config = config::parse(imported.toml.as_bytes()).expect("the gateway takes it");
+    assert_eq!((config.hostname.as_str(), config.domain.as_str()), ("rpi1", "mydomain.net"));
+    assert_eq!((config.uplink.interface.as_str(), config.lan.interface.as_str()), ("wlan0", "eth0"));
+    let Addressing::Static { address, gateway } = config.uplink.addressing else { panic!("a fixed address") };
+    assert_eq!((address.to_string(), gateway.unwrap().to_string()), ("192.168.0.51/24".into(), "192.168.0.1".into()));
+    assert_eq!(config.hosts.len(), 3);
+    assert!(!imported.report.contains("would not take"), "{}", imported.report);
+    assert!(
+        imported.report.contains("dnsmasq.conf:9:") && imported.report.contains("add its `mac`"),
+        "{}",
+        imported.report
+    );
+}
+
+#[test]
+fn a_passphrase_is_in_the_file_and_nowhere_else() {
+    let imported = seed();
+    assert_eq!(imported.toml.matches("MY-PASSWORD").count(), 1);
+    assert!(!imported.report.contains("MY-PASSWORD"));
+}
+
+#[test]
+fn hosts_of_dnsmasq_in_any_order() {
+    let text = "dhcp-host=11:22:33:44:55:66,12:34:56:78:90:12,lap,10.0.0.60,45m,set:red
+        dhcp-host=id:01:22:33,printer,infinite
+        dhcp-host=bert,10.0.0.70
+        dhcp-host=11:22:33:44:55:67,ignore";
+    let toml = of(Kind::Dnsmasq, text).toml;
+    for line in [
+        r#"mac = ["11:22:33:44:55:66", "12:34:56:78:90:12"]"#,
+        r#"lease = "45m""#,
+        r#"tags = ["red"]"#,
+        r#"client_id = "01:22:33""#,
+        r#"lease = "365d""#,
+        "ignore = true",
+    ] {
+        assert!(toml.contains(line), "{line} is missing:\n{toml}");
+    }
+}
+
+#[test]
+fn options_by_name_by_number_and_as_bytes() {
+    let text = "dhcp-option=option:ntp-server,10.0.0.9
+        dhcp-option=119,eng.example.com,example.com
+        dhcp-option=tag:red,option:mtu,1400
+        dhcp-option=224,01:0a:ff
+        dhcp-option=3,10.9.9.9
+        dhcp-option=6,0.0.0.0
+        dhcp-option=vendor:MSFT,2,1i";
+    let imported = of(Kind::Dnsmasq, text);
+    for line in
+        [r#"name = "ntp-server""#, r#"value = ["eng.example.com", "example.com"]"#, "value = 1400", "code = 224"]
+    {
+        assert!(imported.toml.contains(line), "{line} is missing:\n{}", imported.toml);
+    }
+    assert!(imported.toml.contains(r#"hex = "01 0a ff""#) && imported.toml.contains(r#"value = ["10.9.9.9"]"#));
+    assert_eq!(
+        fates(text),
+        ["1 taken", "2 taken", "3 taken", "4 taken", "5 taken", "6 anyway", "7 left"],
+        "{}",
+        imported.report
+    );
+}
+
+#[test]
+fn names_and_servers() {
+    let text = "domain=lab.example.org
+        server=/corp.example/10.9.9.9#5353
+        rev-server=10.9.0.0/16,10.9.9.9
+        server=9.9.9.9@eth1
+        local=/lab.example.org/
+        address=/double-click.example/127.0.0.1
+        cname=www,rpi2
+        srv-host=_ldap._tcp.example.com,ldap.example.com,389
+        mx-host=example.com,mail.example.com,50
+        txt-record=example.com,\"v=spf1 a -all\"
+        host-record=laptop,laptop.lab.example.org,10.0.0.7";
+    let imported = of(Kind::Dnsmasq, text);
+    for line in [
+        r#"upstream = ["10.9.9.9:5353"]"#,
+        r#"domain = "9.10.in-addr.arpa""#,
+        r#"upstream = ["9.9.9.9"]"#,
+        r#"name = "*.double-click.example""#,
+        r#"value = "0 0 389 ldap.example.com""#,
+        r#"value = "50 mail.example.com""#,
+        r#"value = "v=spf1 a -all""#,
+        r#"value = "10.0.0.7""#,
+    ] {
+        assert!(imported.toml.contains(line), "{line} is missing:\n{}", imported.toml);
+    }
+    config::parse(imported.toml.as_bytes()).unwrap_or_else(|_| panic!("{}\n{}", imported.toml, imported.report));
+}
+
+#[test]
+fn what_has_no_place_is_listed_with_its_line_and_a_cure() {
+    let text = "# a comment\n\nenable-tftp\nnonsense=7 # why\ndhcp-range=fd00::,ra-only\n";
+    let report = of(Kind::Dnsmasq, text).report;
+    for line in
+        ["file:3: enable-tftp: files for booting", "file:4: nonsense=7: ", "file:5: dhcp-range=fd00::,ra-only: IPv6"]
+    {
+        assert!(report.contains(line), "{line} is missing:\n{report}");
+    }
+}
+
+#[test]
+fn a_second_interface_and_a_bridge_are_listed() {
+    let text = "network:\n  renderer: networkd\n  bridges:\n    br0: {interfaces: [eth0]}\n  ethernets:\n    eth0: {dhcp4: true}\n    \
+                eth1: {dhcp4: yes, addresses: [fe80::1/64]}\n";
+    let imported = of(Kind::Netplan, text);
+    assert!(
+        imported.report.contains("file:3: bridges") && imported.report.contains("file:4: br0"),
+        "{}",
+        imported.report
+    );
+    assert!(imported.report.contains("file:7: addresses: left out"), "{}", imported.report);
+    let broken = of(Kind::Netplan, "network:\n\t- x: [").report;
+    assert!(broken.contains("the file is no YAML"), "{broken}");
+}
+
+#[test]
+fn port_forwards_of_iptables() {
+    let text = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i eth1 -p tcp -m tcp --dport 8080 -j DNAT --to-destination \
+                10.0.0.2:80\n-A PREROUTING -p udp --dport 6000:6010 -j DNAT --to-destination 10.0.0.3\n-A PREROUTING -j \
+                MARK --set-mark 1\nCOMMIT\n";
+    let imported = of(Kind::Iptables, text);
+    for line in ["port = 8080", "to_port = 80", r#"port = "6000-6010""#, r#"to = "10.0.0.3""#] {
+        assert!(imported.toml.contains(line), "{line} is missing:\n{}", imported.toml);
+    }
+    assert!(imported.report.contains("file:5: -A PREROUTING -j MARK"), "{}", imported.report);
+}
+
+#[test]
+fn dnsmasqs_own_example_loses_no_directive() {
+    let Ok(example) = std::fs::read_to_string(EXAMPLE) else {
+        eprintln!("skipped: {EXAMPLE} is not there; the package dnsmasq-base brings it");
+        return;
+    };
+    assert!(of(Kind::Dnsmasq, &example).toml.trim().is_empty(), "everything in it is a comment");
+    // With each directive switched on, all at once.
+    let is_directive = |line: &&str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let on: Vec<&str> = example.lines().filter(is_directive).map(|line| &line[1..]).collect();
+    let fates = fates(&on.join("\n"));
+    assert!(on.len() > 80, "{} directives", on.len());
+    assert_eq!(fates.len(), on.len(), "each has one fate");
+    let unknown = of(Kind::Dnsmasq, &on.join("\n")).report;
+    let unknown: Vec<&str> = unknown.lines().filter(|line| line.contains("has no such directive")).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
