@@ -371,9 +371,7 @@ fn host(value: &str, draft: &mut Draft) -> Fate {
             host.macs.push(mac);
         } else if part == "ignore" {
             host.ignore = true;
-        } else if part.starts_with(|c: char| c.is_ascii_digit()) && lease_time(part).is_some() {
-            host.lease = lease_time(part);
-        } else if part == "infinite" {
+        } else if part == "infinite" || part.starts_with(|c: char| c.is_ascii_digit()) && lease_time(part).is_some() {
             host.lease = lease_time(part);
         } else if part.contains(':') || part.contains('[') || part.contains('*') {
             unread.push(part);

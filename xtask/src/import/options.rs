@@ -101,7 +101,7 @@ fn usual(code: u8, values: &[&str], draft: &Draft) -> bool {
     };
     match code {
         1 | 28 => true,
-        3 | 6 => !values.is_empty() && values.iter().all(|value| own(&value)),
+        3 | 6 => !values.is_empty() && values.iter().all(own),
         _ => false,
     }
 }
