@@ -15,3 +15,4 @@
 mod bed;
 mod cases;
 mod lab_itself;
+mod ours;
