@@ -214,3 +214,42 @@ fn a_flood_of_questions_does_not_hide_a_cable_or_hold_up_dhcp() {
     flood.join().unwrap();
     assert!(said.contains("obtained"), "{said}\n{}", world.known());
 }
+
+/// At the caps: sixteen connections a client, sixty-four in all; whoever is silent for ten seconds makes room.
+#[test]
+fn cve_2025_30193_tcp_connections_are_capped_and_the_idle_are_closed() {
+    let Some(world) = World::start("tcp caps", CONFIG) else { return };
+    for last in 2..7 {
+        world.lan.ip(&format!("addr add 10.0.0.{last}/24 dev lan0")).unwrap();
+    }
+    let talk = world.lan.inside(|| {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+        use std::os::fd::AsRawFd;
+        let served = |stream: &mut TcpStream| {
+            stream.write_all(&with_length(&query(1, "rpi1.mydomain.net"))).is_ok() && receive(stream).is_ok()
+        };
+        let mut served_of = Vec::new();
+        let mut open = Vec::new();
+        for last in 2..7 {
+            let mut count = 0;
+            for _ in 0..20 {
+                let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+                let from = SockaddrIn::new(10, 0, 0, last, 0);
+                let to = SockaddrIn::new(10, 0, 0, 1, 53);
+                bind(socket.as_raw_fd(), &from).unwrap();
+                connect(socket.as_raw_fd(), &to).unwrap();
+                let mut stream = TcpStream::from(socket);
+                stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                if served(&mut stream) {
+                    count += 1;
+                    open.push(stream);
+                }
+            }
+            served_of.push(count);
+        }
+        let all_closed = open.iter_mut().all(|stream| matches!(stream.read(&mut [0; 8]), Ok(0)));
+        let again = TcpStream::connect("10.0.0.1:53").is_ok_and(|mut stream| served(&mut stream));
+        (served_of, all_closed, again)
+    });
+    assert_eq!(talk.join().unwrap(), (vec![16, 16, 16, 16, 0], true, true), "{}", world.known());
+}
