@@ -121,7 +121,9 @@ fn leases() -> Vec<(u8, Vec<u8>)> {
 
 fn server() -> DhcpServer {
     let config = config::Config::default();
-    DhcpServer::new(Settings::new(&config, config.lan.address), Instant::from_secs(100))
+    // Nobody is asked by ARP first: what is wanted here are records.
+    let settings = Settings { probe: false, ..Settings::new(&config, config.lan.address) };
+    DhcpServer::new(settings, Instant::from_secs(100))
 }
 
 /// A file of these records.

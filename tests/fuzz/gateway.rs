@@ -50,6 +50,8 @@ struct Bed {
     asked: Vec<u8>,
     open: Vec<Open>,
     probing: Option<Ipv4Addr>,
+    /// The address that the LAN was asked for last.
+    lan_probe: Ipv4Addr,
     /// Messages of the DHCP server, leases that the client reported, answers from upstream: proof that each way was gone.
     lan_messages: u64,
     uplink_leases: u64,
@@ -85,6 +87,7 @@ impl Bed {
             asked: vec![],
             open: vec![],
             probing: None,
+            lan_probe: LAN,
             lan_messages: 0,
             uplink_leases: 0,
             dns_answers: 0,
@@ -153,6 +156,8 @@ impl Bed {
                 self.journal = bytes;
                 self.written = sequence;
             }
+            LanAction::Probe(address) => self.lan_probe = address,
+            LanAction::StopProbing => {}
             other => panic!("not for the shell: {other:?}"),
         }
         0
@@ -243,6 +248,12 @@ impl Bed {
     }
 
     fn arp(&mut self, stream: &mut Mutator) {
+        if stream.one_in(4) {
+            let mut answer = Arp::probe(NEIGHBOUR, LAN);
+            answer.sender = self.lan_probe;
+            let frame = stream.bend(&answer.build()).clone();
+            return self.gateway.handle_lan_arp(&frame, self.now);
+        }
         let address = self.probing.unwrap_or(LAN);
         let frame = stream.bend(&Arp::probe(NEIGHBOUR, address).build()).clone();
         self.gateway.handle_uplink_arp(&frame, self.now, &mut self.entropy);

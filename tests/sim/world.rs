@@ -325,8 +325,8 @@ impl World {
         }
         assert!(self.real - self.lan_was_up < LAN_MS, "invariant 7: the LAN has no address since {}", self.lan_was_up);
         if self.count.is_multiple_of(1024) {
-            // No answer is older than the longest time to live.
-            self.server.forget_before(self.real.saturating_sub(2 * 3_600_000));
+            // No answer is older than the longest time to live and the day for which old ones are kept.
+            self.server.forget_before(self.real.saturating_sub(26 * 3_600_000));
         }
     }
 
@@ -334,7 +334,7 @@ impl World {
     pub fn check_tally(&self) {
         let tally = &self.tally;
         let counts = [tally.acks, tally.naks, tally.releases, tally.uplink_leases, self.questions.local];
-        let counts = [&counts[..], &[self.questions.far, self.questions.failed]].concat();
+        let counts = [&counts[..], &[self.questions.far, self.questions.stale, self.questions.failed]].concat();
         assert!(counts.iter().all(|count| *count > 0), "something was never reached: {tally:?}");
     }
 }
