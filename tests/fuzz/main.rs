@@ -14,6 +14,7 @@ mod files;
 mod frames;
 mod gateway;
 mod traffic;
+mod wifi;
 
 use std::io::Write;
 use std::time::Instant;
