@@ -57,6 +57,15 @@ pub enum WifiEvent {
     Pmk(PmkDone),
     /// The link ended.
     Disconnected(Disconnected),
+    /// A farewell in clear although management frames are protected.
+    Unprotected {
+        /// Who is said to have sent it.
+        from: MacAddr,
+        /// IEEE 802.11 reason code.
+        reason: u16,
+    },
+    /// An action frame, header and all.
+    ActionFrame(Vec<u8>),
     /// The firmware moved to another access point.
     Roamed(Roamed),
     /// Nothing is heard from the access point.
@@ -129,6 +138,8 @@ impl Gateway {
             }
             WifiEvent::Pmk(done) => station.handle_pmk(&done, now, entropy),
             WifiEvent::Disconnected(how) => station.handle_disconnected(how, now, entropy),
+            WifiEvent::Unprotected { from, reason } => station.handle_unprotected(from, reason, now, entropy),
+            WifiEvent::ActionFrame(frame) => station.handle_action_frame(&frame),
             WifiEvent::Roamed(roamed) => station.handle_roamed(&roamed, now, entropy),
             WifiEvent::BeaconLoss => station.handle_beacon_loss(now),
             WifiEvent::Channel(frequency) => station.handle_channel(frequency),

@@ -32,6 +32,9 @@ pub enum Action {
         /// The frame.
         frame: Vec<u8>,
     },
+    /// `NL80211_CMD_FRAME` on the connection's channel: an SA Query request, the whole 802.11 frame in clear; the driver
+    /// protects it with the link's key. Register for the responses (`REGISTER_FRAME`, type 0x00d0, match 08 01) beforehand.
+    SendActionFrame(Vec<u8>),
     /// `NL80211_CMD_EXTERNAL_AUTH`: how SAE on FullMAC ended.
     ExternalAuthResult {
         /// The access point.

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub offers: &'static str,
     /// The configured network that it belongs to.
     pub network: Option<usize>,
+    /// An earlier scan saw it, and the last one did not look at its channel.
+    pub stale: bool,
     /// How it can be joined, or why it can't.
     pub plan: Result<Plan, Refusal>,
 }
@@ -109,7 +111,16 @@ pub(super) fn look(bss: &Bss, settings: &Settings, radio: &Radio, no_sae: impl F
         Some((index, network)) => plan(bss, rsn.as_ref(), network, settings, radio, no_sae(index)),
     };
     let offers = offers(bss, rsn.as_ref());
-    Seen { ssid: ssid.to_vec(), bssid: bss.bssid, frequency: bss.frequency, signal: bss.signal, offers, network, plan }
+    Seen {
+        ssid: ssid.to_vec(),
+        bssid: bss.bssid,
+        frequency: bss.frequency,
+        signal: bss.signal,
+        offers,
+        network,
+        stale: false,
+        plan,
+    }
 }
 
 fn offers(bss: &Bss, rsn: Option<&Rsn>) -> &'static str {

@@ -106,7 +106,7 @@ pub struct ExternalAuth {
 }
 
 /// A link that ended: `NL80211_CMD_DISCONNECT`, or `DEAUTHENTICATE` / `DISASSOCIATE` where no DISCONNECT follows.
-/// Frames that failed protection (`UNPROT_*`) are not told: they are anybody's.
+/// Frames that failed protection (`UNPROT_*`) are none: [`Station::handle_unprotected`](super::Station::handle_unprotected).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disconnected {
     /// The access point, where the event names one.
@@ -142,6 +142,8 @@ pub enum Failed {
     Auth,
     /// [`Action::SendEapol`](super::Action::SendEapol)
     Eapol,
+    /// [`Action::SendActionFrame`](super::Action::SendActionFrame)
+    Query,
     /// [`Action::InstallKey`](super::Action::InstallKey)
     Key,
     /// [`Action::AuthorizePort`](super::Action::AuthorizePort)

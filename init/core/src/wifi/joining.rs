@@ -575,13 +575,7 @@ impl Station {
     /// The kernel refused something.
     pub(super) fn on_failed(&mut self, what: Failed, errno: i32, now: Instant) {
         match (&self.state, what) {
-            (State::Scanning { .. }, Failed::Scan) => self.nothing_found(now),
-            (State::Up(_), Failed::Scan) => {
-                if let State::Up(up) = &mut self.state {
-                    up.scan = None;
-                }
-                self.plan_next_look(now);
-            }
+            (_, Failed::Scan) => self.on_scan_failed(errno, now),
             (State::Joining(joining), Failed::Authenticate | Failed::Associate | Failed::Connect | Failed::Auth) => {
                 let target = joining.target.clone();
                 self.fail(target, PAUSE, &format!("the kernel refused to join it (error {errno})"), now);
@@ -594,7 +588,7 @@ impl Station {
                 };
                 self.fail(target, PAUSE, &format!("the kernel refused a key (error {errno})"), now);
             }
-            // An EAPOL frame that was not sent is asked for again by the access point.
+            // An EAPOL frame that was not sent is asked for again by the access point, a question by ourselves.
             _ => {}
         }
     }

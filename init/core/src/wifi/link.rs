@@ -5,7 +5,8 @@ use super::handshake::Supplicant;
 use super::input::{Disconnected, Roamed};
 use super::joining::Joining;
 use super::memory::quoted;
-use super::{Action, LEAVING, QUIET, SCAN_LIMIT, State, Station};
+use super::sa_query::SaQuery;
+use super::{LEAVING, QUIET, State, Station};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
@@ -50,12 +51,14 @@ pub(super) struct Up {
     pub look: Option<Instant>,
     /// Looks in a row that found nothing better.
     pub looks: u32,
+    /// Whether the access point still knows us.
+    pub query: SaQuery,
 }
 
 impl Up {
     /// When something is due.
     pub fn due(&self) -> Option<Instant> {
-        self.scan.or(self.look)
+        [self.scan.or(self.look), self.query.due()].into_iter().flatten().min()
     }
 
     /// Look around without waiting.
@@ -71,6 +74,7 @@ impl Station {
     pub(super) fn arrive(&mut self, target: Seen, supplicant: Option<Supplicant>, now: Instant) {
         self.tell_up(&target.ssid, target.bssid);
         self.last_good = Some(target.bssid);
+        self.last_priority = self.priority(&target);
         self.fruitless = 0;
         self.external = None;
         if let Some(network) = target.network {
@@ -82,7 +86,8 @@ impl Station {
             }
         }
         let look = self.wants_preferred(&target).then(|| now + LOOK_FOR_PREFERRED);
-        self.state = State::Up(Box::new(Up { target, supplicant, since: now, scan: None, look, looks: 0 }));
+        let query = SaQuery::default();
+        self.state = State::Up(Box::new(Up { target, supplicant, since: now, scan: None, look, looks: 0, query }));
     }
 
     /// Whether another configured network is preferred to this one.
@@ -91,7 +96,8 @@ impl Station {
         self.settings.networks.iter().any(|network| network.priority > priority)
     }
 
-    fn priority(&self, seen: &Seen) -> u8 {
+    /// Of its network.
+    pub(super) fn priority(&self, seen: &Seen) -> u8 {
         seen.network.and_then(|index| self.settings.networks.get(index)).map_or(0, |network| network.priority)
     }
 
@@ -109,14 +115,18 @@ impl Station {
         }
     }
 
-    pub(super) fn on_up_timer(&mut self, now: Instant) {
-        let scan = self.next_scan();
+    pub(super) fn on_up_timer(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        self.ask_whether_known(now, entropy);
         let State::Up(up) = &mut self.state else { return };
+        if up.scan.or(up.look).is_none_or(|due| due > now) {
+            return;
+        }
         if up.scan.take().is_some() {
-            self.plan_next_look(now);
-        } else {
-            (up.look, up.scan) = (None, Some(now + SCAN_LIMIT));
-            self.actions.push_back(Action::Scan(scan));
+            return self.plan_next_look(now);
+        }
+        let until = self.look_beside(now);
+        if let State::Up(up) = &mut self.state {
+            (up.look, up.scan) = (None, Some(until));
         }
     }
 

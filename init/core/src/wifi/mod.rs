@@ -17,9 +17,11 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `scan.rs` | looking around |
 //! | `choice.rs` | which access point, and how |
 //! | `joining.rs` | the steps from a choice to a link |
 //! | `link.rs` | what happens to a link that is up |
+//! | `sa_query.rs` | section 11.13 |
 //! | `sae/` | section 12.4 |
 //! | `handshake.rs`, `eapol.rs`, `crypto.rs` | section 12.7 |
 //! | `rsn.rs`, `element.rs` | section 9.4.2 |
@@ -36,7 +38,6 @@ use crate::net::MacAddr;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,7 +54,9 @@ mod link;
 mod memory;
 mod pmk;
 mod rsn;
+mod sa_query;
 mod sae;
+mod scan;
 mod secret;
 mod settings;
 mod status;
@@ -70,21 +73,13 @@ use choice::Seen;
 use joining::{External, Joining};
 use link::Up;
 use memory::{Failures, Keys};
+use scan::Running;
 
 /// The longest list of scan results that is looked at; a radio hears a few hundred beacons at most.
 pub const MAX_BSS: usize = 256;
 
 /// Access points of a scan that are remembered: all of known networks first, then the strongest.
 pub const MAX_SEEN: usize = 64;
-
-/// Longest wait for a scan.
-const SCAN_LIMIT: Duration = Duration::from_secs(20);
-
-/// First wait between two scans that found nothing; doubles up to [`SCAN_AGAIN_MAX`].
-const SCAN_AGAIN: Duration = Duration::from_secs(1);
-
-/// Longest wait between two scans that found nothing.
-const SCAN_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Wait after a change of the regulatory domain for the channels to follow; ends early when they do.
 const REGULATORY_SETTLES: Duration = Duration::from_millis(150);
@@ -119,6 +114,12 @@ pub struct Station {
     /// SAE that the firmware asked for.
     external: Option<External>,
     last_good: Option<MacAddr>,
+    /// Priority of the network that was joined last.
+    last_priority: u8,
+    /// Channels where access points of known networks were heard, MHz: the first scan after a link looks only there.
+    familiar: Vec<u32>,
+    /// The scan under way.
+    running: Option<Running>,
     quality: Option<Quality>,
     /// Scans in a row that found nothing to join.
     fruitless: u32,
@@ -162,6 +163,9 @@ impl Station {
             sae_failures: vec![(0, None); count],
             external: None,
             last_good: None,
+            last_priority: 0,
+            familiar: Vec::new(),
+            running: None,
             quality: None,
             fruitless: 0,
             hidden_turn: 0,
@@ -189,6 +193,7 @@ impl Station {
     pub fn handle_radio_gone(&mut self, _now: Instant) {
         self.radio = None;
         self.external = None;
+        self.running = None;
         self.seen.clear();
         self.tell_down();
         self.state = State::Absent;
@@ -196,18 +201,7 @@ impl Station {
 
     /// A scan is over. At most [`MAX_BSS`] results are looked at, so give the strongest first.
     pub fn handle_scan_done(&mut self, results: &[Bss], now: Instant, entropy: &mut dyn Entropy) {
-        if !self.is_scanning() {
-            return;
-        }
-        self.take_results(results, now);
-        match &mut self.state {
-            State::Scanning { .. } => self.choose(now, entropy),
-            State::Up(up) => {
-                up.scan = None;
-                self.choose_better(now);
-            }
-            _ => {}
-        }
+        self.on_scan_done(results, now, entropy);
     }
 
     /// A connection attempt came to its end, well or badly.
@@ -265,6 +259,19 @@ impl Station {
         self.on_disconnected(how, now, entropy);
     }
 
+    /// A deauthentication or disassociation frame of `from` came in clear although management frames are protected
+    /// (`NL80211_CMD_UNPROT_DEAUTHENTICATE`, `UNPROT_DISASSOCIATE`). Anybody may have sent it: it leads to a question, never
+    /// to the end of the link.
+    pub fn handle_unprotected(&mut self, from: MacAddr, reason: u16, now: Instant, entropy: &mut dyn Entropy) {
+        self.on_unprotected(from, reason, now, entropy);
+    }
+
+    /// An action frame came, header and all, that was registered for: SA Query responses. The kernel has dropped those that
+    /// were not protected.
+    pub fn handle_action_frame(&mut self, frame: &[u8]) {
+        self.on_action_frame(frame);
+    }
+
     /// The firmware moved to another access point.
     pub fn handle_roamed(&mut self, roamed: &Roamed, now: Instant, entropy: &mut dyn Entropy) {
         self.on_roamed(roamed, now, entropy);
@@ -307,7 +314,7 @@ impl Station {
             State::Scanning { .. } => self.nothing_found(now),
             State::Leaving { .. } => self.left(now, entropy),
             State::Joining(_) => self.on_joining_timer(now, entropy),
-            State::Up(_) => self.on_up_timer(now),
+            State::Up(_) => self.on_up_timer(now, entropy),
         }
     }
 
@@ -340,14 +347,6 @@ impl Station {
         status::text(self, now)
     }
 
-    fn is_scanning(&self) -> bool {
-        match &self.state {
-            State::Scanning { .. } => true,
-            State::Up(up) => up.scan.is_some(),
-            _ => false,
-        }
-    }
-
     /// Asks for the next master key that is not known yet, before it is needed. One at a time: each costs a processor up to
     /// a second.
     fn derive_next(&mut self) {
@@ -369,78 +368,6 @@ impl Station {
             self.deriving = Some(job.ssid().to_vec());
             self.actions.push_back(Action::DerivePmk(job));
         }
-    }
-
-    /// Begins a scan.
-    fn scan(&mut self, now: Instant) {
-        let scan = self.next_scan();
-        self.actions.push_back(Action::Scan(scan));
-        self.state = State::Scanning { deadline: now + SCAN_LIMIT };
-    }
-
-    /// Everybody is asked, and as many hidden networks by name as the radio takes, in turn. Where nothing may be sent, the
-    /// scan only listens.
-    fn next_scan(&mut self) -> Scan {
-        let Some(radio) = &self.radio else { return Scan { ssids: vec![], frequencies: vec![], flush: true } };
-        let may_send = radio.channels.is_empty() || radio.channels.iter().any(|c| !c.disabled && !c.passive);
-        let mut ssids = Vec::new();
-        if may_send {
-            ssids.push(Vec::new());
-            let hidden: Vec<&Network> = self.settings.networks.iter().filter(|network| network.hidden).collect();
-            let room = usize::from(radio.max_scan_ssids.max(2) - 1).min(hidden.len());
-            let names = hidden.iter().cycle().skip(self.hidden_turn).take(room);
-            ssids.extend(names.map(|network| network.ssid.clone().into_bytes()));
-            self.hidden_turn = self.hidden_turn.wrapping_add(room).checked_rem(hidden.len()).unwrap_or(0);
-        }
-        Scan { ssids, frequencies: Vec::new(), flush: true }
-    }
-
-    /// Remembers what a scan saw.
-    fn take_results(&mut self, results: &[Bss], now: Instant) {
-        let Some(radio) = &self.radio else { return };
-        let no_sae = |index: usize| {
-            self.sae_failures.get(index).is_some_and(|(_, until)| until.is_some_and(|until| until > now))
-        };
-        let mut seen: Vec<Seen> = results
-            .iter()
-            .take(MAX_BSS)
-            .filter(|bss| bss.bssid.is_unicast())
-            .map(|bss| choice::look(bss, &self.settings, radio, no_sae))
-            .collect();
-        seen.sort_by_key(|seen| (seen.network.is_none(), core::cmp::Reverse(seen.signal)));
-        seen.truncate(MAX_SEEN);
-        self.seen = seen;
-        for index in 0..self.trouble.len() {
-            let refusal = self.seen.iter().filter(|seen| seen.network == Some(index)).find_map(|seen| {
-                let why = seen.plan.as_ref().err()?.text();
-                Some(format!("{} at {} is not joined: {why}", memory::quoted(&seen.ssid), seen.bssid))
-            });
-            if let (Some(refusal), Some(trouble)) = (refusal, self.trouble.get_mut(index)) {
-                *trouble = Some(refusal);
-            }
-        }
-    }
-
-    /// The best access point that may be tried now.
-    fn best(&self, now: Instant, among: impl Fn(&Seen) -> bool) -> Option<&Seen> {
-        let free = |seen: &&Seen| seen.plan.is_ok() && self.failures.until(seen.bssid, now).is_none() && among(seen);
-        self.seen.iter().filter(free).max_by_key(|seen| seen.rank(&self.settings, self.last_good))
-    }
-
-    /// Joins the best of what was seen.
-    fn choose(&mut self, now: Instant, entropy: &mut dyn Entropy) {
-        match self.best(now, |_| true).cloned() {
-            Some(seen) => self.join(seen, now, entropy),
-            None => self.nothing_found(now),
-        }
-    }
-
-    /// Scans again later, or as soon as somebody who failed may be tried again.
-    fn nothing_found(&mut self, now: Instant) {
-        let pause = SCAN_AGAIN.saturating_mul(1 << self.fruitless.min(8)).min(SCAN_AGAIN_MAX);
-        self.fruitless = self.fruitless.saturating_add(1);
-        self.tell_down();
-        self.state = State::Idle { until: now + pause };
     }
 
     /// Takes the link down, and goes on with `next`.

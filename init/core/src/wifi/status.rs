@@ -70,6 +70,7 @@ fn line(seen: &Seen, station: &Station, now: Instant) -> String {
     let here = matches!(&station.state, State::Up(up) if up.target.bssid == seen.bssid);
     let note = match (&seen.plan, station.failures.until(seen.bssid, now)) {
         _ if here => String::from("connected"),
+        _ if seen.stale => String::from("heard earlier"),
         (Err(refusal), _) => String::from(refusal.text()),
         (Ok(_), Some(until)) => format!("failed; not before {} s", until.since(now).as_secs().saturating_add(1)),
         (Ok(_), None) => String::from("known"),

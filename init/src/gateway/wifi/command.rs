@@ -47,6 +47,13 @@ impl Interface {
             .put(attr::FRAME_MATCH, &[3, 0])
     }
 
+    /// Answers to SA Query shall come to us: category 8, action 1.
+    pub fn register_sa_query(self) -> Request {
+        self.request(command::REGISTER_FRAME)
+            .put(attr::FRAME_TYPE, &value::FRAME_ACTION.to_ne_bytes())
+            .put(attr::FRAME_MATCH, &[8, 1])
+    }
+
     /// Looks for networks.
     pub fn scan(self, scan: &Scan) -> Request {
         let list = |request: Request, kind, items: &[Vec<u8>]| {
@@ -135,6 +142,11 @@ impl Interface {
     /// An authentication frame on the air (FullMAC).
     pub fn frame(self, frequency: u32, frame: &[u8]) -> Request {
         self.request(command::FRAME).u32(attr::WIPHY_FREQ, frequency).put(attr::FRAME, frame)
+    }
+
+    /// An action frame to the access point of the connection, on its channel; the driver protects it.
+    pub fn action_frame(self, frame: &[u8]) -> Request {
+        self.request(command::FRAME).put(attr::FRAME, frame)
     }
 
     /// How SAE ended (FullMAC).

@@ -36,6 +36,10 @@ pub enum Event {
     Disconnected(Disconnected),
     /// A deauthentication or disassociation frame, header and all; the end of a connection is told besides.
     Farewell(Vec<u8>),
+    /// The same in clear although management frames are protected.
+    Unprotected(Vec<u8>),
+    /// An action frame, header and all.
+    ActionFrame(Vec<u8>),
     /// The firmware moved to another access point.
     Roamed(Roamed),
     /// Nothing is heard from the access point.
@@ -59,8 +63,14 @@ pub fn read(index: u32, command: u8, attributes: &[u8]) -> Option<Event> {
         command::ASSOCIATE if timed_out => Event::AssociateTimeout,
         command::AUTHENTICATE if timed_out => Event::AuthTimeout(get_mac(attributes, attr::MAC)?),
         command::AUTHENTICATE => Event::AuthFrame(frame()?),
-        // What else was registered by others on this socket: nobody.
-        command::FRAME => Event::AuthFrame(frame().filter(|frame| is_auth(frame))?),
+        command::FRAME => {
+            let frame = frame()?;
+            match u16::from(*frame.first()?) {
+                value::FRAME_AUTH => Event::AuthFrame(frame),
+                value::FRAME_ACTION => Event::ActionFrame(frame),
+                _ => return None,
+            }
+        }
         command::EXTERNAL_AUTH => Event::ExternalAuth(external_auth(attributes)?),
         command::CONTROL_PORT_FRAME => Event::Eapol {
             source: get_mac(attributes, attr::MAC)?,
@@ -74,6 +84,7 @@ pub fn read(index: u32, command: u8, attributes: &[u8]) -> Option<Event> {
             by_ap: has(attributes, attr::DISCONNECTED_BY_AP),
         }),
         command::DEAUTHENTICATE | command::DISASSOCIATE => Event::Farewell(frame()?),
+        command::UNPROT_DEAUTHENTICATE | command::UNPROT_DISASSOCIATE => Event::Unprotected(frame()?),
         command::ROAM => Event::Roamed(Roamed {
             bssid: get_mac(attributes, attr::MAC)?,
             response: get(attributes, attr::RESP_IE).unwrap_or_default().to_vec(),
@@ -87,10 +98,6 @@ pub fn read(index: u32, command: u8, attributes: &[u8]) -> Option<Event> {
         command::CH_SWITCH_NOTIFY => Event::Channel(get_u32(attributes, attr::WIPHY_FREQ)?),
         _ => return None,
     })
-}
-
-fn is_auth(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|control| u16::from(*control) == value::FRAME_AUTH)
 }
 
 fn connected(attributes: &[u8], timed_out: bool) -> Connected {

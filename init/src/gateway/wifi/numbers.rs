@@ -24,6 +24,8 @@ pub mod command {
     pub const FRAME: u8 = 59;
     pub const SET_POWER_SAVE: u8 = 61;
     pub const NOTIFY_CQM: u8 = 64;
+    pub const UNPROT_DEAUTHENTICATE: u8 = 70;
+    pub const UNPROT_DISASSOCIATE: u8 = 71;
     pub const CH_SWITCH_NOTIFY: u8 = 88;
     pub const WIPHY_REG_CHANGE: u8 = 113;
     pub const PORT_AUTHORIZED: u8 = 125;
@@ -153,4 +155,6 @@ pub mod value {
     pub const ETH_P_PAE: u16 = 0x888e;
     /// Frame control of an authentication frame: management, subtype 11.
     pub const FRAME_AUTH: u16 = 0x00b0;
+    /// The same of an action frame: subtype 13.
+    pub const FRAME_ACTION: u16 = 0x00d0;
 }

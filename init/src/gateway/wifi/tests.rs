@@ -289,8 +289,8 @@ fn full_mac_wpa3_external_auth() {
     assert_eq!((get(&told, attr::FRAME), get_u32(&told, attr::WIPHY_FREQ)), (Some(&[0xb0, 0, 1][..]), Some(2412)));
     let frame = Request::new(command::FRAME).put(attr::FRAME, &[0xb0, 0, 2]);
     assert!(matches!(bench.after(frame), Some(WifiEvent::AuthFrame(f)) if f == [0xb0, 0, 2]));
-    let action_frame = Request::new(command::FRAME).put(attr::FRAME, &[0xd0, 0, 2]);
-    assert!(bench.after(action_frame).is_none(), "no authentication frame");
+    let probe = Request::new(command::FRAME).put(attr::FRAME, &[0x40, 0, 2]);
+    assert!(bench.after(probe).is_none(), "no authentication frame");
     let result = Action::ExternalAuthResult { bssid: AP, ssid: b"home".to_vec(), status: 0, pmkid: Some([5; 16]) };
     bench.worker.act(result);
     let told = bench.replay.last(command::EXTERNAL_AUTH);
@@ -348,6 +348,30 @@ fn soft_mac_wpa3_authenticate_associate_and_the_control_port() {
     let told = bench.replay.last(command::CONTROL_PORT_FRAME);
     assert!(has(&told, attr::CONTROL_PORT_NO_ENCRYPT));
     assert_eq!(get_u16(&told, attr::CONTROL_PORT_ETHERTYPE), Some(0x888e));
+}
+
+#[test]
+fn soft_mac_farewells_in_clear_and_the_question_whether_we_are_known() {
+    let mut bench = bench(false);
+    let registered = bench.replay.last(command::REGISTER_FRAME);
+    assert_eq!(get_u16(&registered, attr::FRAME_TYPE), Some(0x00d0));
+    assert_eq!(get(&registered, attr::FRAME_MATCH), Some(&[8, 1][..]), "answers to SA Query only");
+
+    bench.worker.act(Action::Connect(connect(AKM_PSK)));
+    assert!(matches!(bench.after(connected(AP, 0)), Some(WifiEvent::Connected(_))));
+    let farewell = |sender: MacAddr| [&[0xc0, 0, 0, 0][..], &OWN.0, &sender.0, &AP.0, &[0, 0, 7, 0]].concat();
+    for command in [command::UNPROT_DEAUTHENTICATE, command::UNPROT_DISASSOCIATE] {
+        let theirs = Request::new(command).put(attr::FRAME, &farewell(AP));
+        assert!(matches!(bench.after(theirs), Some(WifiEvent::Unprotected { from: AP, reason: 7 })));
+        assert!(bench.after(Request::new(command).put(attr::FRAME, &farewell(OWN))).is_none());
+        assert!(bench.after(Request::new(command).put(attr::FRAME, &[0xc0])).is_none());
+    }
+    bench.worker.act(Action::SendActionFrame(vec![0xd0, 0, 8]));
+    let told = bench.replay.last(command::FRAME);
+    assert_eq!(get(&told, attr::FRAME), Some(&[0xd0, 0, 8][..]));
+    assert!(!has(&told, attr::WIPHY_FREQ), "on the connection's own channel");
+    let answer = Request::new(command::FRAME).put(attr::FRAME, &[0xd0, 0, 1]);
+    assert!(matches!(bench.after(answer), Some(WifiEvent::ActionFrame(frame)) if frame == [0xd0, 0, 1]));
 }
 
 #[test]

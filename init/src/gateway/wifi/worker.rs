@@ -7,7 +7,7 @@ use super::event::{self, Event};
 use super::transport::Transport;
 use gatepost_core::gateway::WifiEvent;
 use gatepost_core::net::MacAddr;
-use gatepost_core::wifi::{Action, Connect, Connected, Failed, Radio};
+use gatepost_core::wifi::{Action, Connect, Connected, Disconnected, Failed, Radio};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ impl<T: Transport, R: FnMut(WifiEvent) -> bool> Worker<T, R> {
             return Err(Refused(libc::EOPNOTSUPP));
         }
         interface.control_port = radio.control_port;
-        // These four may fail on a radio that works: there is no connection, or it can't be told.
+        // These five may fail on a radio that works: there is no connection, or it can't be told.
         let _ = kernel.command(interface.disconnect(REASON_LEAVING));
         let _ = kernel.command(interface.no_power_save());
         if !radio.control_port {
@@ -55,6 +55,9 @@ impl<T: Transport, R: FnMut(WifiEvent) -> bool> Worker<T, R> {
         }
         if radio.sae && !radio.authenticate {
             let _ = kernel.command(interface.register_auth());
+        }
+        if radio.authenticate {
+            let _ = kernel.command(interface.register_sa_query());
         }
         let mut worker = Self {
             kernel,
@@ -130,6 +133,7 @@ impl<T: Transport, R: FnMut(WifiEvent) -> bool> Worker<T, R> {
             Action::SendAuthFrame { frequency, frame } => {
                 (Failed::Auth, self.kernel.command(radio.frame(frequency, &frame)))
             }
+            Action::SendActionFrame(frame) => (Failed::Query, self.kernel.command(radio.action_frame(&frame))),
             Action::ExternalAuthResult { bssid, ssid, status, pmkid } => {
                 (Failed::Auth, self.kernel.command(radio.external_auth(bssid, &ssid, status, pmkid.as_ref())))
             }
@@ -224,6 +228,11 @@ impl<T: Transport, R: FnMut(WifiEvent) -> bool> Worker<T, R> {
                 Some(how) => WifiEvent::Disconnected(how),
                 None => return true,
             },
+            Event::Unprotected(frame) => match event::farewell(&frame, self.radio.mac) {
+                Some(Disconnected { bssid: Some(from), reason, .. }) => WifiEvent::Unprotected { from, reason },
+                _ => return true,
+            },
+            Event::ActionFrame(frame) => WifiEvent::ActionFrame(frame),
             Event::Roamed(roamed) => {
                 self.associated = Some(roamed.bssid);
                 WifiEvent::Roamed(roamed)

@@ -2,7 +2,9 @@
 
 mod handshake;
 mod joining;
+mod looking;
 mod roaming;
+mod sa_query;
 
 use super::crypto::{Akm, Ptk};
 use super::eapol::{self, KeyFrame, info};
@@ -11,6 +13,7 @@ use super::*;
 use crate::config::WifiSecurity;
 use crate::entropy::SeededEntropy;
 use aes_kw::KwAes128;
+use alloc::format;
 use hmac::digest::KeyInit;
 
 /// Bytes of a text of hexadecimal digits, white space left out.

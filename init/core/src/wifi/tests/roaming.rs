@@ -157,7 +157,7 @@ fn what_strangers_fill_is_bounded() {
     bed.station.handle_scan_done(&many, bed.now, &mut bed.entropy);
     assert_eq!(bed.station.seen.len(), MAX_SEEN);
     for n in 0..=255 {
-        bed.station.failures.add(MacAddr([2, 0, 0, 0, 0, n]), Duration::from_secs(1), SCAN_AGAIN_MAX, bed.now);
+        bed.station.failures.add(MacAddr([2, 0, 0, 0, 0, n]), Duration::from_secs(1), Duration::from_secs(30), bed.now);
     }
     assert_eq!(bed.station.failures.len(), memory::MAX_FAILURES);
     assert!(bed.station.status(bed.now).lines().count() < 40);
