@@ -59,6 +59,24 @@ impl Bed {
         Ok(Self { vm: Vm::start(config)?, lab, _folder: folder })
     }
 
+    /// Pulls the plug, edits the configuration as a laptop would, and starts again. The access points are gone afterwards.
+    pub fn edited(&mut self, config: &str) -> Result<()> {
+        self.vm.power_cut();
+        self.vm.card().write_file(1, "gateway.toml", config.as_bytes())?;
+        self.lab.drain();
+        self.vm.power_on()
+    }
+
+    /// What the console answers to a key, from a word on to the answer's end.
+    pub fn asked(&mut self, key: u8, word: &str) -> Result<String> {
+        let mark = self.vm.console().mark();
+        self.vm.console().send(&[key])?;
+        let from = self.vm.wait_for(word, mark, SOON)?;
+        let until = self.vm.wait_for("\n", from, SOON)?;
+        let text = self.vm.console().bytes(from - word.len());
+        Ok(String::from_utf8_lossy(text.get(..until - (from - word.len())).unwrap_or(&text)).into_owned())
+    }
+
     /// Plugs a client in and waits for its lease. Its DHCP client runs as long as the third value lives.
     pub fn leased(&mut self, name: &str) -> Result<(Client, Lease, Program)> {
         let client = self.lab.client(name)?;

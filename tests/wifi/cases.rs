@@ -70,6 +70,9 @@ pub fn all(home: &mut Home<'_>) -> Result<()> {
         ("the group key changes", group_rekey),
         ("forged farewells, protected", forged_farewells_protected),
         ("forged farewells, unprotected", forged_farewells_unprotected),
+        ("the access point forgets its stations", forgetful),
+        ("the nearer of two access points goes", nearer_goes),
+        ("the country", country),
     ] {
         let started = Instant::now();
         case(home).with_context(|| name.to_owned())?;
@@ -187,13 +190,63 @@ fn forged_farewells_unprotected(home: &mut Home<'_>) -> Result<()> {
     home.crosses(&air).map(drop)
 }
 
+/// The access point starts anew so fast that no beacon is missed, and has no keys any more. What it says is not protected, so it
+/// is not believed; that it does not answer a protected question is (IEEE 802.11-2020 section 11.13).
+fn forgetful(home: &mut Home<'_>) -> Result<()> {
+    let mut air = network("wpa2-mfp", Security::Wpa2Mfp);
+    // The kernel below hostapd still has the keys and would protect a farewell.
+    air.more = "broadcast_deauth=0";
+    let air = home.on_air(air)?;
+    drop(home.crosses(&air)?);
+    air.restart(&mut home.bed.vm)?;
+    home.bed
+        .vm
+        .until("the station to come back", SOON, |vm| Ok((air.said(vm, "AP-STA-CONNECTED")? > 0).then_some(())))?;
+    home.crosses(&air)?;
+    home.bed.vm.wait_for("does not know us any longer", 0, SOON).map(drop)
+}
+
 fn forge(home: &mut Home<'_>, air: &Air<'_>) -> Result<()> {
     let (station, bssid) = (wlan0(home)?, mac_of(home, &format!("ip -o link show {}", air.radio))?);
     Forger::tune(&mut home.bed.vm, 2412)?.deauthenticate(&mut home.bed.vm, bytes(&station)?, bytes(&bssid)?, 300)
 }
 
+fn nearer_goes(home: &mut Home<'_>) -> Result<()> {
+    let near = home.on_air(network("wpa2", Security::Wpa2))?;
+    let far = Air { radio: other(&near), channel: 6, ..near };
+    // Joined before the other one is there, so that it does not depend on which of them a scan heard first.
+    drop(home.crosses(&near)?);
+    far.start(&mut home.bed.vm)?;
+    run(&mut home.bed.vm, &format!("iw dev {} set txpower fixed 500", far.radio))?;
+    drop(home.crosses(&near)?);
+    near.cut(&mut home.bed.vm)?;
+    home.on = Some(far);
+    home.crosses(&far)?;
+    run(&mut home.bed.vm, &format!("iw dev {} set txpower auto", far.radio)).map(drop)
+}
+
 fn other(air: &Air<'_>) -> &'static str {
     if air.radio == "wlan1" { "wlan2" } else { "wlan1" }
+}
+
+/// The kernel's channels are those of the country that the configuration names. The access points name none.
+fn country(home: &mut Home<'_>) -> Result<()> {
+    let said = run(&mut home.bed.vm, "outside iw reg get")?;
+    ensure!(said.contains("country US"), "the kernel's channels are of another country:\n{said}");
+    Ok(())
+}
+
+/// A network of higher priority comes into sight: the station goes there by itself. Others wait until they lose theirs, so this
+/// is none of the common cases.
+pub fn preferred_appears(home: &mut Home<'_>) -> Result<()> {
+    let plain = home.on_air(network("wpa2", Security::Wpa2))?;
+    drop(home.crosses(&plain)?);
+    let wanted = Air { radio: other(&plain), ssid: "wanted", channel: 6, ..plain };
+    wanted.start(&mut home.bed.vm)?;
+    home.bed.vm.until("the station at the preferred network", 3 * SOON, |vm| {
+        Ok((wanted.said(vm, "AP-STA-CONNECTED")? > 0).then_some(()))
+    })?;
+    home.crosses(&wanted).map(drop)
 }
 
 /// The transfer goes on.

@@ -16,3 +16,4 @@ mod bed;
 mod cases;
 mod lab_itself;
 mod ours;
+mod seed;

@@ -1,7 +1,8 @@
 //! The gateway's own station on the radio, through every case that the stranger passed.
 
 use crate::bed::test;
-use crate::cases::{Home, NETWORKS, all};
+use crate::cases::{Home, NETWORKS, all, preferred_appears};
+use anyhow::Context;
 use qemu::wifi::Known;
 use std::fmt::Write as _;
 
@@ -26,5 +27,9 @@ fn config(networks: &[Known<'_>]) -> String {
 
 #[test]
 fn the_gateways_own_station_passes_every_case() {
-    test("the_gateways_own_station_passes_every_case", &config(&NETWORKS), |bed| all(&mut Home::new(bed)?));
+    test("the_gateways_own_station_passes_every_case", &config(&NETWORKS), |bed| {
+        let mut home = Home::new(bed)?;
+        all(&mut home)?;
+        preferred_appears(&mut home).context("a preferred network appears")
+    });
 }

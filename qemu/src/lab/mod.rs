@@ -21,7 +21,7 @@ pub use client::{Client, Lease};
 pub use namespace::Namespace;
 pub use program::{Program, finish, run};
 pub use tap::Tap;
-pub use uplink::Uplink;
+pub use uplink::{House, Uplink};
 pub use web::{PAGE, Web};
 
 use crate::machine::{Net, Nics};

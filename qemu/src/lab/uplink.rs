@@ -28,10 +28,12 @@ pub const NAME: &str = "www.upstream.example";
 pub struct House {
     /// The router, DHCP and DNS server; the network is its /24, and .100 to .120 are leased.
     pub router: Ipv4Addr,
+    /// Name servers of the internet that can be reached from it.
+    pub resolvers: &'static [Ipv4Addr],
 }
 
 /// Where a lab stands unless it moves.
-pub const HOME: House = House { router: ROUTER };
+pub const HOME: House = House { router: ROUTER, resolvers: &[] };
 
 /// How long a server of the host may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -72,6 +74,9 @@ impl Uplink {
         let router = house.router;
         let [a, b, c, _] = router.octets();
         namespace.ip(&format!("addr add {router}/24 dev up0"))?;
+        for resolver in house.resolvers {
+            namespace.ip(&format!("addr add {resolver}/32 dev up0"))?;
+        }
         let mut command = namespace.command("dnsmasq");
         command.args([
             "--no-daemon",

@@ -31,12 +31,12 @@ impl<'a> Known<'a> {
 pub struct Stranger;
 
 impl Stranger {
-    /// Starts it for these networks; it joins whatever comes into sight.
+    /// Starts it for these networks; it joins whatever comes into sight. `more`: further lines of its configuration.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(vm: &mut Vm, networks: &[Known<'_>]) -> Result<Self> {
-        write(vm, "/run/station.conf", text(networks).as_bytes())?;
+    pub fn start(vm: &mut Vm, networks: &[Known<'_>], more: &str) -> Result<Self> {
+        write(vm, "/run/station.conf", [&text(networks), more].concat().as_bytes())?;
         run(vm, "outside wpa_supplicant -B -t -i wlan0 -c /run/station.conf -P /run/station.pid -f /run/station.log")?;
         Ok(Self)
     }

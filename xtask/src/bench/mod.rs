@@ -4,6 +4,7 @@
 mod boot;
 mod dns;
 mod nat;
+mod wifi;
 
 use anyhow::Result;
 
@@ -22,6 +23,8 @@ enum What {
     Dns(dns::Args),
     /// Instructions a forwarded packet with our packet filter, against three rules of iptables
     Nat(nat::Args),
+    /// Time from the radio's start to the first translated packet, against wpa_supplicant
+    Wifi(wifi::Args),
 }
 
 /// Runs the verb.
@@ -30,6 +33,7 @@ pub fn run(args: Args) -> Result<()> {
         What::Boot(args) => boot::run(&args),
         What::Dns(args) => dns::run(&args),
         What::Nat(args) => nat::run(&args),
+        What::Wifi(args) => wifi::run(&args),
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod report;
 pub mod tools;
-mod wifi_lab;
+pub mod wifi_lab;
 
 use crate::{check, image};
 use anyhow::{Result, ensure};
