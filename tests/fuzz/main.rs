@@ -13,6 +13,7 @@ mod dns;
 mod files;
 mod frames;
 mod gateway;
+mod tftp;
 mod traffic;
 mod wifi;
 

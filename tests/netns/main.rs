@@ -12,5 +12,6 @@ mod firewall;
 mod flood;
 mod moving;
 mod names;
+mod netboot;
 mod restart;
 mod world;

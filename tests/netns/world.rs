@@ -193,6 +193,7 @@ impl World {
             .args(["--config".into(), self.path("run/gateway.toml")])
             .args(["--state".into(), self.path("state")])
             .args(["--lists".into(), self.path("blocklists")])
+            .args(["--netboot".into(), self.path("netboot")])
             .args(["--control".into(), self.path("run/control.sock")])
             .stdout(Stdio::null())
             .stderr(log)

@@ -55,6 +55,13 @@ pub const BLOCK_LISTS_DONE: &str = ".complete";
 /// Most bytes of all block lists together: a million lines of the usual length. Their copies lie in memory.
 pub const MAX_BLOCK_BYTES: usize = 40 * 1024 * 1024;
 
+/// Folder on p1 with files for machines that boot from the network.
+pub const NETBOOT_FOLDER: &str = "netboot";
+/// Empty file beside their copies: there are no more to come.
+pub const NETBOOT_DONE: &str = ".complete";
+/// Most bytes of all of them: what p1 has room for. Their copies lie in memory.
+pub const MAX_NETBOOT_BYTES: u64 = 44 * 1024 * 1024;
+
 /// Module index, at this path in the initramfs and in the root file system.
 pub const MODULES_INDEX: &str = "/lib/modules/modules.index";
 /// Index of what stage one loads beside its way to the root, in the initramfs.

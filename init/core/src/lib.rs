@@ -34,4 +34,5 @@ pub mod plan;
 pub mod ruleset;
 pub mod slots;
 pub mod store;
+pub mod tftp;
 pub mod wifi;

@@ -11,17 +11,20 @@ pub struct Args {
     pub state: PathBuf,
     /// The folder with the user's block lists; may be missing.
     pub lists: PathBuf,
+    /// The folder with files for booting; may be missing.
+    pub netboot: PathBuf,
     /// Where to answer questions.
     pub control: PathBuf,
 }
 
 impl Args {
-    /// Reads `--config`, `--state`, `--lists` and `--control`, each with a path; the defaults are the appliance's.
+    /// Reads `--config`, `--state`, `--lists`, `--netboot` and `--control`, each with a path; the defaults are the appliance's.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self {
             config: "/run/gatepost/gateway.toml".into(),
             state: "/config/gateway".into(),
             lists: "/run/blocklists".into(),
+            netboot: "/run/netboot".into(),
             control: "/run/gatepost/control.sock".into(),
         };
         while let Some(word) = words.next() {
@@ -29,10 +32,11 @@ impl Args {
                 "--config" => &mut args.config,
                 "--state" => &mut args.state,
                 "--lists" => &mut args.lists,
+                "--netboot" => &mut args.netboot,
                 "--control" => &mut args.control,
                 _ => {
                     return Err(format!(
-                        "unknown argument {word}: write --config, --state, --lists or --control and a path"
+                        "unknown argument {word}: write --config, --state, --lists, --netboot or --control and a path"
                     ));
                 }
             };

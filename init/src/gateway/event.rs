@@ -85,6 +85,11 @@ pub enum Event {
         /// What was wrong with them, a sentence each.
         troubles: Vec<String>,
     },
+    /// A line for the log, of a machine that boots from the network.
+    Netboot {
+        /// What it had or did not get.
+        line: String,
+    },
     /// Something happened at the radio.
     Wifi {
         /// Which run of the radio's worker tells it: what an earlier one has still said counts no more.

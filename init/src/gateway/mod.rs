@@ -21,6 +21,7 @@ mod raw;
 mod sandbox;
 mod say;
 mod shell;
+mod tftp;
 mod uplink_dhcp;
 mod upstream;
 mod wifi;
@@ -67,7 +68,7 @@ fn run(args: &Args) -> Result<()> {
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
     let facts = facts::Facts::open(run_folder);
-    for missing in sandbox::enter(&[&args.state, run_folder, user_folder], &[&args.lists]) {
+    for missing in sandbox::enter(&[&args.state, run_folder, user_folder], &[&args.lists, &args.netboot]) {
         say(&format!("This kernel can't confine the gateway fully: {missing}."));
     }
     // PID 1 sets the kernel's host name; only it may.

@@ -10,6 +10,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::lan::Lan;
 use super::netlink::{self, Monitor, Network};
 use super::say::say;
+use super::tftp::Netboot;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::wifi::{Keys, Wifi};
@@ -23,7 +24,8 @@ use gatepost_core::time::Instant;
 use gatepost_core::{dhcp_client, dhcp_server, dns};
 use std::future::pending;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -55,6 +57,8 @@ struct Shell {
     append: (u64, Vec<u8>),
     upstream: Upstream,
     lan: Option<Lan>,
+    /// The folder of files for booting, and who serves it.
+    netboot: (PathBuf, Option<Netboot>),
     uplink: Option<UplinkDhcp>,
     /// Where the core wants to listen on the uplink, whether the sockets could be opened or not.
     uplink_place: Option<(u32, MacAddr)>,
@@ -84,6 +88,7 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         append: (0, Vec::new()),
         upstream: Upstream::new(events.clone()),
         lan: None,
+        netboot: (args.netboot.clone(), None),
         uplink: None,
         uplink_place: None,
         wifi: None,
@@ -218,6 +223,7 @@ impl Shell {
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::BlockLists { list, troubles } => self.gateway.handle_block_lists(list, &troubles, now),
+            Event::Netboot { line } => self.gateway.handle_netboot_note(&line, now),
             Event::Wifi { run, event } => {
                 // What an earlier worker of the radio has still said counts no more.
                 if run == self.wifi_run {
@@ -354,11 +360,22 @@ impl Shell {
             return self.gateway.handle_serving(Ok(()), clock::now());
         }
         // The old ones first: they hold the ports.
-        self.lan = None;
+        (self.lan, self.netboot.1) = (None, None);
         let opened = Lan::open(&interface, index, mac, lan, self.events.clone())
             .map(|lan| self.lan = Some(lan))
             .map_err(|error| format!("The LAN's ports on {interface} can't be opened: {error}."));
+        if opened.is_ok() && self.gateway.config().netboot.serve {
+            self.serve_files(&interface, lan.address());
+        }
         self.gateway.handle_serving(opened, clock::now());
+    }
+
+    /// Nobody's lease waits for the files: without their port the LAN is served all the same.
+    fn serve_files(&mut self, interface: &str, address: Ipv4Addr) {
+        match Netboot::open(interface, address, self.netboot.0.clone(), self.events.clone()) {
+            Ok(netboot) => self.netboot.1 = Some(netboot),
+            Err(error) => say(&format!("Files for booting can't be served on {interface}: {error}.")),
+        }
     }
 
     fn listen_uplink(&mut self, index: u32, mac: MacAddr) {

@@ -23,6 +23,8 @@ pub struct Found {
     pub config: bool,
     /// There is a folder of block lists.
     pub lists: bool,
+    /// There is a folder of files for booting.
+    pub netboot: bool,
     /// The complaints that stand there since an earlier start; `None` for no file.
     pub errors: Option<Vec<u8>>,
 }
@@ -40,7 +42,8 @@ pub fn fetch(disk: &Disk, index: &Index) -> anyhow::Result<Found> {
         }
         let errors = absent(files::read_bounded(&folder.join(card::ERRORS_FILE), MAX_ERRORS_BYTES)).unwrap_or(None);
         let lists = folder.join(card::BLOCK_LISTS_FOLDER).is_dir();
-        Ok(Found { config: config.is_some(), lists, errors })
+        let netboot = folder.join(card::NETBOOT_FOLDER).is_dir();
+        Ok(Found { config: config.is_some(), lists, netboot, errors })
     })
 }
 

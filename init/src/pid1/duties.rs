@@ -7,7 +7,7 @@ use super::loader::{self, Loader};
 use super::machine::End;
 use super::task::Job;
 use super::watchdog::{self, Watchdog};
-use super::{block_lists, clock, config_copy, counter, root_check};
+use super::{block_lists, clock, config_copy, counter, netboot, root_check};
 use gatepost_core::slots::Reason;
 use gatepost_core::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ pub struct Duties {
     confirmed: bool,
     /// The block lists have to be handed over.
     lists: bool,
+    /// The files for booting have to be.
+    netboot: bool,
     lost: Option<Instant>,
 }
 
@@ -66,6 +68,7 @@ impl Duties {
             root: Root::Unchecked,
             confirmed: false,
             lists: false,
+            netboot: false,
             lost: None,
         }
     }
@@ -78,6 +81,11 @@ impl Duties {
     /// There are block lists on p1.
     pub fn set_lists(&mut self) {
         self.lists = true;
+    }
+
+    /// There are files for booting on p1.
+    pub fn set_netboot(&mut self) {
+        self.netboot = true;
     }
 
     /// Hardware has come.
@@ -232,21 +240,34 @@ impl System {
         }
     }
 
-    /// Copies the block lists once the gateway is up, which does without them until then.
+    /// Copies the block lists and the files for booting once the gateway is up, which does without them until then.
     fn hand_lists_over(&mut self, now: Instant) {
         let Some(card) = &self.card else { return };
         // p1 is mounted by one child at a time.
         let ready = self.supervisor.health().steady(now) >= LISTS_AFTER && !self.tasks.busy(Job::Mirror);
-        if self.duties.lists && ready {
+        let (lists, files) = (self.duties.lists, self.duties.netboot);
+        if (lists || files) && ready {
             let disk = card.disk.clone();
-            self.duties.lists = !self.start_job(Job::Lists, now, move |consoles| {
+            let started = self.start_job(Job::Lists, now, move |consoles| {
                 let loader = Loader::read();
-                let done = block_lists::fetch(&disk, &loader.index());
-                if let Err(error) = &done {
-                    consoles.say(&format!("The block lists could not all be handed over: {error:#}."));
+                let mut failed = false;
+                let mut told = |what: &str, done: anyhow::Result<()>| {
+                    if let Err(error) = done {
+                        failed = true;
+                        consoles.say(&format!("The {what} could not all be handed over: {error:#}."));
+                    }
+                };
+                if lists {
+                    told("block lists", block_lists::fetch(&disk, &loader.index()));
                 }
-                u8::from(done.is_err())
+                if files {
+                    told("files for booting", netboot::fetch(&disk, &loader.index()));
+                }
+                u8::from(failed)
             });
+            if started {
+                (self.duties.lists, self.duties.netboot) = (false, false);
+            }
         }
     }
 

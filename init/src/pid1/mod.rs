@@ -29,6 +29,7 @@ mod host_name;
 mod loader;
 mod machine;
 mod mounts;
+mod netboot;
 mod query;
 mod rescue;
 mod root_check;

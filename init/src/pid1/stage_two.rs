@@ -8,7 +8,7 @@ use super::event_loop::{Card, System};
 use super::loader::Loader;
 use super::machine::{self, End};
 use super::watchdog::Watchdog;
-use super::{block_lists, clock, config_copy, counter, files, host_name, mounts, query, shutdown, stage_one};
+use super::{block_lists, clock, config_copy, counter, files, host_name, mounts, netboot, query, shutdown, stage_one};
 use gatepost_core::card::{self, cmdline::BootWords};
 use gatepost_core::modules::Index;
 
@@ -85,6 +85,12 @@ fn fetch_config(system: &mut System, card: &Card, index: &Index) {
                 match block_lists::prepare() {
                     Ok(()) => system.duties.set_lists(),
                     Err(error) => system.say(&format!("The block lists cannot be handed over: {error}.")),
+                }
+            }
+            if found.netboot {
+                match netboot::prepare() {
+                    Ok(()) => system.duties.set_netboot(),
+                    Err(error) => system.say(&format!("The files for booting cannot be handed over: {error}.")),
                 }
             }
             if !found.config {

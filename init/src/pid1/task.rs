@@ -14,7 +14,7 @@ pub enum Job {
     Mirror,
     /// Saving the time.
     SaveClock,
-    /// Copying the block lists.
+    /// Copying the block lists and the files for booting.
     Lists,
     /// Reading the whole root to see whether it is sound.
     RootCheck,

@@ -48,6 +48,9 @@ fn take(key: &str, value: &str, draft: &mut Draft) -> Option<Fate> {
         "dhcp-option" => options::take(value, false, draft),
         "dhcp-option-force" => options::take(value, true, draft),
         "dhcp-boot" => boot(value, draft),
+        "enable-tftp" => switch(&mut draft.netboot),
+        "tftp-root" => Fate::Left("put its files into the folder `netboot` on the drive GATEPOST".into()),
+        "pxe-service" if is_pi(value) => Fate::Anyway("with `[netboot] serve` a Pi is told so".into()),
         "dhcp-vendorclass" => matching(value, "vendor_class", draft),
         "dhcp-userclass" => matching(value, "user_class", draft),
         "dhcp-mac" => matching(value, "mac", draft),
@@ -199,6 +202,12 @@ fn boot(value: &str, draft: &mut Draft) -> Fate {
         return Fate::Left("taken over for the first of its tags; one tag is looked at here".into());
     }
     Fate::Taken
+}
+
+/// `[tag:…,]0,"Raspberry Pi Boot"`: without a server of its own.
+fn is_pi(value: &str) -> bool {
+    let words: Vec<_> = value.split(',').map(str::trim).filter(|part| !part.starts_with("tag:")).collect();
+    matches!(words[..], ["0" | "x86PC", text] if text.trim_matches('"').trim_end() == "Raspberry Pi Boot")
 }
 
 /// `set:tag,what`

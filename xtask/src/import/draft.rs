@@ -27,6 +27,7 @@ pub struct Draft {
     pub rebind_allow: Vec<String>,
     pub no_rebind_protection: bool,
     pub no_probe: bool,
+    pub netboot: bool,
     pub log_queries: bool,
     pub log_dhcp: bool,
     /// What [`Draft::settle`] makes of it.

@@ -17,6 +17,10 @@ pub fn render(draft: &Draft) -> String {
     dhcp(draft, &mut out);
     draft.hosts.iter().for_each(|host| self::host(host, &mut out));
     dns(draft, &mut out);
+    if draft.netboot {
+        out.section("[netboot]");
+        out.switch("serve", true, true);
+    }
     for forward in &draft.ports {
         out.section("[[forward]]");
         out.text("protocol", Some(forward.protocol));

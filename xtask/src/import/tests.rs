@@ -137,13 +137,26 @@ fn names_and_servers() {
 
 #[test]
 fn what_has_no_place_is_listed_with_its_line_and_a_cure() {
-    let text = "# a comment\n\nenable-tftp\nnonsense=7 # why\ndhcp-range=fd00::,ra-only\n";
+    let text = "# a comment\n\ntftp-root=/srv\nnonsense=7 # why\ndhcp-range=fd00::,ra-only\n";
     let report = of(Kind::Dnsmasq, text).report;
     for line in
-        ["file:3: enable-tftp: files for booting", "file:4: nonsense=7: ", "file:5: dhcp-range=fd00::,ra-only: IPv6"]
+        ["file:3: tftp-root=/srv: put its files", "file:4: nonsense=7: ", "file:5: dhcp-range=fd00::,ra-only: IPv6"]
     {
         assert!(report.contains(line), "{line} is missing:\n{report}");
     }
+}
+
+#[test]
+fn booting_a_pi_from_dnsmasq_becomes_the_netboot_section() {
+    let imported =
+        of(Kind::Dnsmasq, "enable-tftp\npxe-service=0,\"Raspberry Pi Boot   \"\npxe-service=x86PC,menu,pxelinux\n");
+    assert!(imported.toml.contains("[netboot]\nserve = true"), "{}", imported.toml);
+    assert!(config::parse(imported.toml.as_bytes()).unwrap().netboot.serve);
+    assert!(
+        !imported.report.contains("file:1: ") && imported.report.contains("file:3: pxe-service"),
+        "{}",
+        imported.report
+    );
 }
 
 #[test]

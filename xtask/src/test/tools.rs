@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the Debian package it comes in.
-const TOOLS: [(&str, &str); 20] = [
+const TOOLS: [(&str, &str); 23] = [
+    ("atftp", "atftp"),
     ("busybox", "busybox"),
+    ("curl", "curl"),
     ("dhclient", "isc-dhcp-client"),
     ("dhcpcd", "dhcpcd-base"),
     ("dig", "bind9-dnsutils"),
@@ -23,6 +25,7 @@ const TOOLS: [(&str, &str); 20] = [
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("sfdisk", "fdisk"),
     ("tcpdump", "tcpdump"),
+    ("tftp", "tftp-hpa"),
     ("udhcpc", "udhcpc"),
     ("unsquashfs", "squashfs-tools"),
     ("veritysetup", "cryptsetup-bin"),

@@ -28,7 +28,7 @@ pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
     let around = records::Around { domain: &domain, hostname: &hostname, hosts: &hosts };
     dns.records = records::check(&raw.dns.records, &raw.hosts, &around, report);
     let (firewall, forwards) = firewall::check(&raw.firewall, &hosts, within, report);
-    Config { hostname, domain, uplink, lan, dhcp, dns, hosts, firewall, forwards }
+    Config { hostname, domain, uplink, lan, dhcp, dns, hosts, firewall, forwards, netboot: raw.netboot }
 }
 
 fn read_name(text: &Text, report: &mut Report<'_>) -> Option<String> {

@@ -35,6 +35,7 @@
 //! | `[[dns.forward]]`, `[[dns.record]]` | none |
 //! | `[[host]]`, `[[forward]]`, `[[firewall.allow]]`, `[[firewall.block]]` | none |
 //! | `firewall.private_networks` | `false` |
+//! | `netboot.serve` | `false` |
 //!
 //! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
 
@@ -52,6 +53,7 @@ mod firewall;
 mod forward;
 mod hosts;
 mod keeping;
+mod netboot;
 mod parse;
 mod problem;
 mod raw;
@@ -67,6 +69,7 @@ mod words;
 pub use block::{Block, BlockAnswer, MAX_LISTS};
 pub use firewall::{Allow, BlockedHost, Firewall, PortForward, Ports, Transport};
 pub use keeping::Keeping;
+pub use netboot::Netboot;
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
@@ -148,6 +151,8 @@ pub struct Config {
     pub firewall: Firewall,
     /// Ports of the uplink's address that are passed on to hosts of the LAN.
     pub forwards: Vec<PortForward>,
+    /// Booting from the gateway.
+    pub netboot: Netboot,
 }
 
 impl Default for Config {
@@ -170,6 +175,7 @@ impl Default for Config {
             hosts: Vec::new(),
             firewall: Firewall::default(),
             forwards: Vec::new(),
+            netboot: Netboot::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::dhcp::{self, RawDhcp};
 use super::hosts::{self, RawHost};
 use super::problem::{Report, echo};
 use super::wifi::{self, RawWifi};
-use super::{block, firewall, forward, rebind, records, syntax};
+use super::{block, firewall, forward, netboot, rebind, records, syntax};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -36,6 +36,7 @@ pub(super) struct RawConfig {
     pub dns: RawDns,
     pub hosts: Vec<RawHost>,
     pub firewall: firewall::Raw,
+    pub netboot: netboot::Netboot,
 }
 
 /// `[uplink]`
@@ -72,7 +73,7 @@ pub(super) struct RawDns {
 
 /// The keys of each section; the nameless one is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward"]),
+    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward", "netboot"]),
     ("uplink", &["interface", "country", "wifi", "wifi_offload", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &dhcp::KEYS),
@@ -104,6 +105,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("firewall.allow", &["protocol", "port", "source"]),
     ("firewall.block", &["host"]),
     ("forward", &["protocol", "port", "to", "to_port"]),
+    ("netboot", netboot::KEYS),
 ];
 
 /// Reads the file's structure. What has the wrong shape is reported and left out; `None` if the file is not TOML.
@@ -124,6 +126,7 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<RawConfig> {
         dns: top.section("dns").map(|mut dns| read_dns(&mut dns)).unwrap_or_default(),
         hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", hosts::read),
         firewall: firewall::read(&mut top),
+        netboot: top.section("netboot").map(|mut section| netboot::read(&mut section)).unwrap_or_default(),
     })
 }
 

@@ -196,7 +196,7 @@ fn unknown_keys_get_a_suggestion() {
         ("vlan = 1", "1:1: vlan: this key is not known here; did you mean lan?"),
         (
             "\"a\\u001b[31m\" = 1",
-            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host, dns, firewall and forward",
+            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host, dns, firewall, forward and netboot",
         ),
     ] {
         check(file, &format!("gateway.toml:{message}"));

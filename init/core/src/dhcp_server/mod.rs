@@ -37,6 +37,7 @@ mod lease;
 mod ledger;
 mod limits;
 mod log;
+mod netboot;
 mod persist;
 mod probe;
 mod record;

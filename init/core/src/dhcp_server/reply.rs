@@ -1,7 +1,7 @@
 //! What the server sends (RFC 2131 section 4.1 and table 3) and where to.
 //!
 //! ```text
-//! fixed fields | 53 54 51 80 | what the client asked for, in its order | 52 | what is sent back: 56 61 81 118, 82 last | 255
+//! fixed fields | 53 54 51 80 | what the client asked for, in its order | 52 | what is sent back: 56 61 81 97 118, 82 last | 255
 //! ```
 //!
 //! The message type comes first, the netmask before the router (RFC 2132 section 3.3), option 82 last and byte for byte
@@ -171,6 +171,9 @@ impl Reply<'_> {
         if self.kind != MessageType::Nak {
             if let Some(fqdn) = self.fqdn(request, settings) {
                 put(81, &fqdn, &mut tail);
+            }
+            if let Some(machine) = &request.machine {
+                put(97, machine, &mut tail);
             }
             if let Some(subnet) = request.subnet {
                 put(118, &subnet.octets(), &mut tail);

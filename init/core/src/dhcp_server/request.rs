@@ -27,6 +27,9 @@ const MAX_MESSAGE: usize = 2048;
 /// The longest client identifier and relay agent option that are kept: the longest that one option holds.
 const MAX_ECHO: usize = 255;
 
+/// The length of option 97: a type byte and a UUID (RFC 4578 section 2.3).
+const MACHINE_LEN: usize = 17;
+
 /// A client's message.
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
@@ -69,6 +72,8 @@ pub(super) struct Request<'a> {
     pub(super) auto_configure: bool,
     /// Option 118: the subnet that the client wants an address of (RFC 3011).
     pub(super) subnet: Option<Ipv4Addr>,
+    /// Option 97 as it came: the identifier of a machine that boots from the network, to be sent back (RFC 4578 section 2.3).
+    pub(super) machine: Option<Cow<'a, [u8]>>,
     /// The name asked for, made safe.
     pub(super) name: Option<String>,
     /// Filled in when the client is known.
@@ -101,6 +106,7 @@ struct Options<'a> {
     relay_agent: Option<Cow<'a, [u8]>>,
     auto_configure: Option<Cow<'a, [u8]>>,
     subnet: Option<Cow<'a, [u8]>>,
+    machine: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> Options<'a> {
@@ -131,6 +137,7 @@ impl<'a> Options<'a> {
                 80 => &mut self.rapid_commit,
                 81 => &mut self.fqdn,
                 82 => &mut self.relay_agent,
+                97 => &mut self.machine,
                 116 => &mut self.auto_configure,
                 118 => &mut self.subnet,
                 _ => continue,
@@ -180,6 +187,7 @@ impl<'a> Request<'a> {
             fqdn: options.fqdn.and_then(fqdn),
             auto_configure: options.auto_configure.is_some_and(|bytes| bytes[..] == [1]),
             subnet: address(options.subnet)?,
+            machine: options.machine.filter(|id| id.len() == MACHINE_LEN),
             tags: Tags::default(),
         })
     }

@@ -1,5 +1,6 @@
 //! What the server serves: the validated part of the configuration that concerns it.
 
+use super::netboot;
 use crate::config::{Config, DhcpBoot, DhcpMatch, DhcpOption, Host};
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::Duration;
@@ -67,6 +68,9 @@ impl Settings {
             let is_known = !host.macs.is_empty() || host.client_id.is_some();
             (address.is_some() || is_known).then(|| Host { address, ..host.clone() })
         });
+        let (mut options, mut matches) = (config.dhcp.options.clone(), config.dhcp.matches.clone());
+        let mut boot = config.dhcp.boot.clone();
+        netboot::add(config, lan.address(), &mut matches, &mut options, &mut boot);
         Self {
             lan,
             pool,
@@ -81,9 +85,9 @@ impl Settings {
             probe: config.dhcp.probe,
             rapid_commit: config.dhcp.rapid_commit,
             log: config.dhcp.log,
-            options: config.dhcp.options.clone(),
-            matches: config.dhcp.matches.clone(),
-            boot: config.dhcp.boot.clone(),
+            options,
+            matches,
+            boot,
         }
     }
 

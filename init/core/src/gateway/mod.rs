@@ -245,6 +245,11 @@ impl Gateway {
         self.drive(now);
     }
 
+    /// What the TFTP server noticed. It knows of nobody else here and nobody of it, so its shell drives it alone.
+    pub fn handle_netboot_note(&mut self, line: &str, now: Instant) {
+        self.log.push(now, line);
+    }
+
     /// The leases' journal is durable up to this record.
     pub fn handle_leases_stored(&mut self, sequence: u64, now: Instant) {
         self.disk_retry.clear();

@@ -24,6 +24,7 @@ pub fn filter(config: &Config, lan: Ipv4Net, near: Vec<Ipv4Net>, fast_path: Opti
         lan,
         uplink_interface: Some(config.uplink.interface.clone()),
         near,
+        lan_udp: lan_udp(config),
         far_private: config.firewall.private_networks,
         connections_per_host: connections_per_host(memory),
         allows: config.firewall.allows.clone(),
@@ -55,6 +56,15 @@ fn moved(address: Ipv4Addr, from: Ipv4Net, to: Ipv4Net) -> Option<Ipv4Addr> {
     let host = address.to_bits() & !from.netmask().to_bits();
     let there = Ipv4Addr::from_bits(to.network().to_bits() | host);
     (to.contains(there) && to.is_host(there) && there != to.address()).then_some(there)
+}
+
+/// Ports of the services for the LAN that the configuration switches on.
+fn lan_udp(config: &Config) -> Vec<u16> {
+    const TFTP: u16 = 69;
+    let mut ports = Vec::new();
+    // Transfers go on between ports that the gateway's first packet makes known to conntrack.
+    ports.extend(config.netboot.serve.then_some(TFTP));
+    ports
 }
 
 #[cfg(test)]

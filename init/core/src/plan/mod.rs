@@ -145,6 +145,8 @@ pub struct Filter {
     pub far_private: bool,
     /// Most connections of one LAN host.
     pub connections_per_host: u32,
+    /// UDP ports of services that the LAN may ask, besides DHCP and DNS.
+    pub lan_udp: Vec<u16>,
     /// What the uplink may ask of the gateway itself.
     pub allows: Vec<Allow>,
     /// Ports that are passed on, to where the hosts are now.

@@ -280,7 +280,7 @@ prop_compose! {
             forwarding,
             filter: Some(Filter {
                 lan_interface: "eth0".into(), lan: filter, uplink_interface: Some("eth1".into()), near: vec![],
-                far_private: false, connections_per_host: 9, allows: vec![], forwards: vec![], blocks: vec![],
+                far_private: false, connections_per_host: 9, lan_udp: vec![], allows: vec![], forwards: vec![], blocks: vec![],
                 fast_path: None,
             }),
         }

@@ -47,7 +47,7 @@ fn encode(filter: &Filter, flowtable: bool) -> Batch {
         near: &filter.near,
         far_private: filter.far_private,
         connections_per_host: filter.connections_per_host,
-        lan_udp: &[],
+        lan_udp: &filter.lan_udp,
         allows: &filter.allows,
         forwards: &filter.forwards,
         blocks: &filter.blocks,

@@ -3,7 +3,11 @@
 use crate::import::ledger::Fate;
 
 /// What the gateway does, or never does, without being told.
-const ANYWAY: [(&[&str], &str); 9] = [
+const ANYWAY: [(&[&str], &str); 10] = [
+    (
+        &["tftp-secure", "tftp-no-fail", "tftp-max", "tftp-mtu"],
+        "the TFTP server has bounds of its own: see SECURITY.md",
+    ),
     (&["domain-needed"], "single labels never leave the house"),
     (&["bogus-priv"], "names of private addresses never leave the house"),
     (&["expand-hosts"], "every host answers by its label and by its full name"),
@@ -59,14 +63,8 @@ const LEFT: [(&[&str], &str); 21] = [
     ),
     (
         &[
-            "enable-tftp",
-            "tftp-root",
-            "tftp-secure",
-            "tftp-no-fail",
             "tftp-unique-root",
             "tftp-lowercase",
-            "tftp-max",
-            "tftp-mtu",
             "tftp-no-blocksize",
             "tftp-port-range",
             "tftp-single-port",
@@ -74,7 +72,7 @@ const LEFT: [(&[&str], &str); 21] = [
             "pxe-service",
             "dhcp-no-override",
         ],
-        "files for booting come from a TFTP server on the LAN: name it with `[[dhcp.boot]] server`",
+        "`[netboot]` serves the folder as it is, with one menu entry for a Pi; for anything else name a TFTP server with `[[dhcp.boot]] server`",
     ),
     (
         &["dhcp-script", "dhcp-luascript", "dhcp-scriptuser", "script-arp", "script-on-renewal"],

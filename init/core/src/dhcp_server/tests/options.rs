@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{DhcpBoot, DhcpMatch, DhcpOption, MacPrefix};
+use alloc::string::ToString;
 
 fn option(code: u8, data: &[u8]) -> DhcpOption {
     DhcpOption { code, data: data.into(), tag: None, always: false }
@@ -246,4 +247,27 @@ fn rfc3397_rfc8910_rfc9463_options_are_sent_as_configured() {
     for (code, data) in list {
         assert_eq!(offer.option(code), Some(data));
     }
+}
+
+#[test]
+fn rfc4578_a_machine_that_boots_gets_the_menu_its_server_and_its_own_identifier() {
+    let mut config = crate::config::Config::default();
+    config.netboot.serve = true;
+    let lan = config.lan.address;
+    let mut on = Lab::with(Settings::new(&config, lan));
+    let machine = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let rom = |last| Packet::new(DISCOVER, last).option(60, b"PXEClient:Arch:00000:UNDI:002001").option(97, &machine);
+    let offer = on.ask(&rom(9).option(55, &[1, 66]));
+    let menu = b"\x06\x01\x03\x0a\x04\0PXE\x09\x14\0\0\x11Raspberry Pi Boot\xff";
+    assert_eq!((offer.option(60), offer.option(43)), (Some(&b"PXEClient"[..]), Some(&menu[..])));
+    assert_eq!(offer.option(66), Some(lan.address().to_string().as_bytes()));
+    assert_eq!((offer.option(97), &offer.bytes[20..24]), (Some(&machine[..]), &lan.address().octets()[..]));
+    let other = on.ask(&Packet::new(DISCOVER, 10));
+    assert_eq!((other.option(43), &other.bytes[20..24]), (None, &[0; 4][..]), "others hear nothing of it");
+    let mut off = Lab::with(Settings::new(&crate::config::Config::default(), lan));
+    assert_eq!(off.ask(&rom(9)).option(43), None);
+    // What the file says for everybody comes first.
+    config.dhcp.options = vec![option(43, b"mine")];
+    let mut mine = Lab::with(Settings::new(&config, lan));
+    assert_eq!(mine.ask(&rom(9)).option(43), Some(&b"mine"[..]));
 }
