@@ -97,8 +97,12 @@ fn nothing_is_open_when_it_is_off() {
     // Ports 67 and 69 in the kernel's own list.
     let sockets = world.gate.output("cat", &["/proc/net/udp"]).unwrap();
     assert!(sockets.contains(":0043 ") && !sockets.contains(":0045 "), "{sockets}");
-    let rules = world.gate.output("nft", &["list", "ruleset"]).unwrap();
-    assert!(rules.contains("udp dport 53") && !rules.contains("dport 69"), "{rules}");
+    // The rules come a moment after the ports.
+    let rules = world.wait_for("the packet filter", |world| {
+        let rules = world.gate.output("nft", &["list", "ruleset"]).ok()?;
+        rules.contains("udp dport 53 accept").then_some(rules)
+    });
+    assert!(!rules.contains("dport 69"), "{rules}");
 }
 
 /// A DHCP message as a Pi's boot ROM sends it.
