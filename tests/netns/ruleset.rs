@@ -3,6 +3,8 @@
 
 #[path = "ruleset/inbound.rs"]
 mod inbound;
+#[path = "ruleset/ipsec.rs"]
+mod ipsec;
 #[path = "ruleset/ipv6.rs"]
 mod ipv6;
 #[path = "ruleset/lab.rs"]

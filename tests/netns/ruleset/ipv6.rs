@@ -9,6 +9,24 @@ use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+/// A host of the LAN, and one beyond the uplink.
+pub const INSIDE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 2);
+pub const OUTSIDE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+
+/// Gives both sides global addresses, and has the gateway's kernel forward between them.
+pub fn routed(lab: &Lab) {
+    let put = |namespace: &Namespace, words: &str| drop(namespace.ip(words));
+    put(&lab.lan, "addr add 2001:db8:2::2/64 dev lan nodad");
+    put(&lab.gateway, "addr add 2001:db8:2::1/64 dev eth0 nodad");
+    // Without a link-local address a kernel asks for no neighbour on behalf of others.
+    put(&lab.gateway, "addr add fe80::50/64 dev eth0 nodad");
+    put(&lab.gateway, "addr add 2001:db8:1::51/64 dev eth1 nodad");
+    put(&lab.uplink, "addr add 2001:db8:1::1/64 dev uplink nodad");
+    put(&lab.lan, "route add default via 2001:db8:2::1");
+    put(&lab.uplink, "route add 2001:db8:2::/64 via 2001:db8:1::51");
+    lab.gateway.run(|| std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap());
+}
+
 /// RFC 4890 §4.4.1: what neighbours and listeners say is taken on any link, a redirect and the rest on none.
 #[test]
 fn rfc4890_4_4_what_the_gateway_takes_on_the_uplink() {
@@ -48,17 +66,8 @@ fn rfc6092_ipv6_is_closed_to_the_inside() {
         return;
     }
     let lab = Lab::new(inputs());
-    let inside: Ipv6Addr = "2001:db8:2::2".parse().unwrap();
-    let outside: Ipv6Addr = "2001:db8:1::1".parse().unwrap();
-    let put = |namespace: &Namespace, words: &str| drop(namespace.ip(words));
-    put(&lab.lan, "addr add 2001:db8:2::2/64 dev lan nodad");
-    put(&lab.gateway, "addr add 2001:db8:2::1/64 dev eth0 nodad");
-    put(&lab.gateway, "addr add 2001:db8:1::51/64 dev eth1 nodad");
-    put(&lab.uplink, "addr add 2001:db8:1::1/64 dev uplink nodad");
-    put(&lab.lan, "route add default via 2001:db8:2::1");
-    put(&lab.uplink, "route add 2001:db8:2::/64 via 2001:db8:1::51");
-    lab.gateway.run(|| std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap());
-
+    routed(&lab);
+    let (inside, outside) = (INSIDE, OUTSIDE);
     let _far = lab.uplink.run(|| TcpListener::bind((outside, 80)).unwrap());
     lab.lan.run(|| TcpStream::connect_timeout(&(outside, 80).into(), DEADLINE)).unwrap();
     let _near = lab.lan.run(|| TcpListener::bind((inside, 80)).unwrap());
@@ -81,7 +90,53 @@ fn rfc6092_ipv6_is_closed_to_the_inside() {
     wait_for(|| lab.counter("forward_refused") + lab.counter("invalid") > before);
 }
 
-fn udp(at: impl Into<SocketAddr>) -> UdpSocket {
+/// RFC 4890 §4.3: errors about what a host has sent come in, one by one; so does a ping. What neighbours, listeners,
+/// routers and experiments say does not, nor an answer that nobody asked for.
+#[test]
+fn rfc4890_4_3_which_types_pass_through() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(inputs());
+    routed(&lab);
+    let (heard, raw) = (lab.lan.run(icmpv6), lab.uplink.run(icmpv6));
+    let to = SocketAddrV6::new(INSIDE, 0, 0, 0);
+    let next = |kind: u8| {
+        let mut message = [0; 256];
+        while message[0] != kind {
+            recv(heard.as_raw_fd(), &mut message, MsgFlags::empty()).unwrap_or_else(|e| panic!("type {kind}: {e}"));
+        }
+    };
+    // What the errors are about.
+    let asking = lab.lan.run(|| udp((INSIDE, 5000)));
+    let answering = lab.uplink.run(|| udp((OUTSIDE, 5001)));
+    asking.send_to(b"x", (OUTSIDE, 5001)).unwrap();
+    answering.recv(&mut [0; 9]).unwrap();
+    let mut about = vec![0x60, 0, 0, 0, 0, 9, 17, 63];
+    about.extend([INSIDE.octets(), OUTSIDE.octets()].concat());
+    about.extend([5000u16.to_be_bytes(), 5001u16.to_be_bytes(), [0, 9], [1, 1]].concat());
+    about.push(b'x');
+    for kind in 1..=4 {
+        // In the second word a path's MTU, where the type has one.
+        let message = [&[kind, 0, 0, 0, 0, 0, 5, 0][..], &about].concat();
+        sendto(raw.as_raw_fd(), &message, &SockaddrIn6::from(to), MsgFlags::empty()).unwrap();
+        next(kind);
+    }
+    send(&raw, 128, to);
+    next(128);
+    let refused = || lab.counter("forward_refused") + lab.counter("invalid");
+    for kind in [1, 2, 3, 4, 100, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143, 144, 145]
+        .into_iter()
+        .chain([146, 147, 148, 149, 150, 151, 152, 153, 154, 200, 255])
+    {
+        let before = refused();
+        send(&raw, kind, to);
+        wait_for(|| refused() > before);
+        assert_eq!(refused(), before + 1, "type {kind}");
+    }
+}
+
+pub fn udp(at: impl Into<SocketAddr>) -> UdpSocket {
     let socket = UdpSocket::bind(at.into()).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     socket

@@ -297,7 +297,8 @@ fn forward(inputs: &Inputs) -> Vec<Rule> {
 
 /// IPv6 from one side to the other: stateful, closed to the inside (RFC 6092) but for IPsec (REC-21 to REC-24) and the
 /// ICMPv6 without which paths break. The kernel's forwarding of IPv6 is off; this stands here so that it never is
-/// switched on without a filter.
+/// switched on without a filter. The rule for AH does nothing yet: to nftables AH over IPv6 is an extension header, and
+/// `meta l4proto` names what lies behind it.
 fn forward_ipv6(lan: &str, uplink: &str) -> Vec<Rule> {
     let mut rules = vec![
         rule([EstablishedOrRelated, Accept]),
