@@ -1,5 +1,5 @@
 //! The gateway process on this machine's kernel, between two network namespaces, judged by other people's programs:
-//! dnsmasq as the uplink's DHCP and DNS server, udhcpc, dhclient and dhcpcd as clients, dig, nft.
+//! dnsmasq as the uplink's DHCP and DNS server, udhcpc, dhclient, dhcpcd and systemd-networkd as clients, dig, nft.
 //!
 //! Needs root; every address lives in namespaces that the test makes and removes.
 
@@ -13,5 +13,6 @@ mod flood;
 mod moving;
 mod names;
 mod netboot;
+mod networkd;
 mod restart;
 mod world;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the Debian package it comes in.
-const TOOLS: [(&str, &str); 23] = [
+const TOOLS: [(&str, &str); 24] = [
+    ("/lib/systemd/systemd-networkd", "systemd"),
     ("atftp", "atftp"),
     ("busybox", "busybox"),
     ("curl", "curl"),
