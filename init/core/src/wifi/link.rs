@@ -193,7 +193,9 @@ impl Station {
         let (bssid, name, short) = (up.target.bssid, quoted(&up.target.ssid), now.since(up.since) < SETTLED);
         let who = if how.by_ap { "the access point ended the link" } else { "the link was lost" };
         let text = format!("{name}: {who} ({bssid}, reason {})", how.reason);
-        if short {
+        // Somebody took the interface down, on this side: no failure of the access point.
+        let ours = !how.by_ap && how.reason == LEAVING;
+        if short && !ours {
             self.failures.add(bssid, Duration::from_secs(1), LOST_MAX, now);
         }
         self.note(text);

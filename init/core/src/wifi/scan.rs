@@ -31,6 +31,10 @@ const SCAN_AGAIN_MAX: Duration = Duration::from_secs(30);
 /// Familiar channels, at most.
 const MAX_FAMILIAR: usize = 8;
 
+/// How often the familiar channels are looked at before all are: a look is shorter than the time from one beacon to the next,
+/// and an access point may be late with its answer.
+const LOOKS_AT_FAMILIAR: u8 = 2;
+
 /// `EBUSY`: somebody else's scan is under way.
 const BUSY: i32 = 16;
 
@@ -41,28 +45,30 @@ pub(super) struct Running {
     until: Instant,
     /// The channels it looks at, if not all.
     only: Vec<u32>,
+    /// How often these were looked at before, one after the other.
+    before: u8,
 }
 
 impl Station {
     /// Begins a scan, or waits for the one that is under way.
     pub(super) fn scan(&mut self, now: Instant) {
         let only = if self.fruitless == 0 { self.familiar.clone() } else { Vec::new() };
-        let deadline = self.look(only, SCAN_LIMIT, now);
+        let deadline = self.look(only, 0, SCAN_LIMIT, now);
         self.state = State::Scanning { deadline };
     }
 
     /// Looks around beside a link. Returns until when to wait for the results.
     pub(super) fn look_beside(&mut self, now: Instant) -> Instant {
-        self.look(Vec::new(), LOOK_LIMIT, now)
+        self.look(Vec::new(), 0, LOOK_LIMIT, now)
     }
 
-    fn look(&mut self, only: Vec<u32>, limit: Duration, now: Instant) -> Instant {
+    fn look(&mut self, only: Vec<u32>, before: u8, limit: Duration, now: Instant) -> Instant {
         match &self.running {
             Some(running) if running.until > now => running.until.min(now + limit),
             _ => {
                 let scan = self.next_scan(&only);
                 self.actions.push_back(Action::Scan(scan));
-                self.running = Some(Running { until: now + limit, only });
+                self.running = Some(Running { until: now + limit, only, before });
                 now + limit
             }
         }
@@ -97,7 +103,7 @@ impl Station {
         let Some(running) = self.running.take() else { return };
         self.take_results(results, &running.only, now);
         match &mut self.state {
-            State::Scanning { .. } => self.choose(&running.only, now, entropy),
+            State::Scanning { .. } => self.choose(running, now, entropy),
             // It came after all.
             State::Idle { .. } => {
                 if let Some(seen) = self.best(now, |_| true).cloned() {
@@ -180,14 +186,16 @@ impl Station {
         self.seen.iter().filter(free).max_by_key(|seen| seen.rank(&self.settings, self.last_good))
     }
 
-    /// Joins the best of what was seen. A scan of a few channels that saw nothing as good as before is followed by one of
+    /// Joins the best of what was seen. Scans of a few channels that saw nothing as good as before are followed by one of
     /// all.
-    fn choose(&mut self, only: &[u32], now: Instant, entropy: &mut dyn Entropy) {
+    fn choose(&mut self, Running { only, before, .. }: Running, now: Instant, entropy: &mut dyn Entropy) {
         let best = self.best(now, |seen| only.is_empty() || self.priority(seen) >= self.last_priority).cloned();
         match best {
             Some(seen) => self.join(seen, now, entropy),
             None if !only.is_empty() => {
-                let deadline = self.look(Vec::new(), SCAN_LIMIT, now);
+                let before = before.saturating_add(1);
+                let only = if before < LOOKS_AT_FAMILIAR { only } else { Vec::new() };
+                let deadline = self.look(only, before, SCAN_LIMIT, now);
                 self.state = State::Scanning { deadline };
             }
             None => self.nothing_found(now),

@@ -19,6 +19,8 @@ mod element;
 mod exchange;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched;
 
 use self::curve::{Curve, P256, P384};
 use self::exchange::{BadCommit, Exchange, Side};

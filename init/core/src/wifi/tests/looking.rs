@@ -28,10 +28,28 @@ fn after_a_link_the_familiar_channels_come_first_and_then_all() {
     lose(&mut bed);
     assert_eq!(bed.until_scan().frequencies, [2412]);
     bed.sees(&[]);
+    let Action::Scan(again) = bed.one() else { panic!("a beacon may have been missed") };
+    assert_eq!(again.frequencies, [2412]);
+    bed.sees(&[]);
     let Action::Scan(all) = bed.one() else { panic!("no pause before the look at all channels") };
     assert!(all.frequencies.is_empty());
     bed.sees(&[&Ap { frequency: 2462, ..wpa2(2) }]);
     assert!(matches!(bed.one(), Action::Connect(_)));
+}
+
+#[test]
+fn an_interface_that_is_taken_down_is_no_failure_of_the_access_point() {
+    let (mut bed, mut ap) = (Bed::new(softmac()), wpa2(1));
+    for _ in 0..10 {
+        bed.up(&mut ap);
+        bed.now = bed.now + Duration::from_secs(2);
+        let how = Disconnected { bssid: None, reason: 3, by_ap: false };
+        bed.station.handle_disconnected(how, bed.now, &mut bed.entropy);
+        bed.station.handle_radio_gone(bed.now);
+        bed.actions();
+        // The next round would find it left alone for a while.
+        bed.station.handle_radio(softmac(), bed.now, &mut bed.entropy);
+    }
 }
 
 /// The familiar channels may have only a network that is liked less than the one that was lost.
@@ -43,6 +61,8 @@ fn a_lesser_network_on_a_familiar_channel_waits_for_the_look_at_all() {
     lose(&mut bed);
     bed.until_scan();
     let cafe = Ap { ssid: "CAFE".into(), ..open(9) };
+    bed.sees(&[&cafe]);
+    assert!(matches!(bed.one(), Action::Scan(_)));
     bed.sees(&[&cafe]);
     assert!(matches!(bed.one(), Action::Scan(_)));
     bed.sees(&[&cafe]);
