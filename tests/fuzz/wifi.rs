@@ -1,7 +1,7 @@
 //! The Wi-Fi station against radios and access points that are broken or mean: beacons, SAE, key frames, and everything
 //! in any order. No key is installed by anything but the access point's own, unbent message.
 
-use crate::traffic::wifi::{self as ap, AP, Authenticator, PASSPHRASE, SSID, STATION};
+use crate::traffic::wifi::{self as ap, AP, Authenticator, Offer, PASSPHRASE, SSID, STATION};
 use crate::{MILLION, fuzz, stream};
 use gatepost_core::config::WifiSecurity;
 use gatepost_core::entropy::SeededEntropy;
@@ -45,6 +45,8 @@ fn settings() -> Settings {
 struct Bed {
     station: Station,
     entropy: SeededEntropy,
+    /// The access point.
+    other: MacAddr,
     now: Instant,
     pmk: PmkDone,
     /// What was asked for after the last input.
@@ -57,7 +59,8 @@ impl Bed {
         let pmk = PmkDone { ssid: SSID.to_vec(), passphrase: Secret::copy_of(PASSPHRASE), pmk };
         let mut bed = Self {
             station: Station::new(settings(), None),
-            entropy: SeededEntropy::new(7),
+            entropy: SeededEntropy::new(mac.0[4].into()),
+            other: if mac == AP { STATION } else { AP },
             now: Instant::from_secs(1),
             pmk,
             asked: vec![],
@@ -66,6 +69,13 @@ impl Bed {
         bed.station.handle_radio(radio(authenticate, mac), bed.now, &mut bed.entropy);
         bed.act();
         bed
+    }
+
+    /// A new one in its place, so that no pause after a failure is left.
+    fn renew(&mut self) {
+        let own = if self.other == AP { STATION } else { AP };
+        let entropy = self.entropy.clone();
+        *self = Self { entropy, ..Self::new(true, own, self.pmk.pmk.clone()) };
     }
 
     /// Takes what the station asks for; keys are worked out at once.
@@ -103,6 +113,14 @@ impl Bed {
         self.asked.iter().any(which)
     }
 
+    /// The frame of SAE that was asked for last.
+    fn authentication(&self) -> Option<Vec<u8>> {
+        self.asked.iter().find_map(|action| match action {
+            Action::Authenticate(authenticate) => Some(authenticate.data.clone()),
+            _ => None,
+        })
+    }
+
     fn installs(&self) -> bool {
         self.asked_for(|action| matches!(action, Action::InstallKey(_) | Action::AuthorizePort(_)))
     }
@@ -133,10 +151,10 @@ impl Bed {
     }
 
     /// Scans until the access point is tried, past any pause for failures.
-    fn join(&mut self, sae: bool) {
+    fn join(&mut self, offer: Offer) {
         for _ in 0..100 {
             self.until_scan();
-            self.scanned(&[ap::bss(sae)]);
+            self.scanned(&[Bss { bssid: self.other, ..ap::bss(offer) }]);
             if self.asked_for(|action| matches!(action, Action::Connect(_) | Action::Authenticate(_))) {
                 return;
             }
@@ -148,7 +166,7 @@ impl Bed {
 #[test]
 fn wifi_beacons() {
     let name = "wifi beacons";
-    let seeds = vec![ap::elements(false), ap::elements(true), b"\x00\x04CAFE".to_vec()];
+    let seeds = vec![ap::elements(Offer::Psk), ap::elements(Offer::Sae), b"\x00\x04CAFE".to_vec()];
     let words: [&[u8]; 6] = [&[0, 15, 172, 2], &[0, 15, 172, 8], &[48, 255], &[244, 0], &[255, 255, 1, 0], &[0, 33]];
     // A driver that associates by itself: a choice of WPA3 costs no arithmetic, which has a target of its own.
     let mut bed = Bed::new(false, STATION, Authenticator::new().pmk());
@@ -156,7 +174,7 @@ fn wifi_beacons() {
     fuzz(name, 10 * MILLION, stream, |stream| {
         let elements = stream.next_packet().clone();
         let capability = stream.pick(&[0, 0x10, 0xffff]);
-        let bss = Bss { elements, capability, ..ap::bss(false) };
+        let bss = Bss { elements, capability, ..ap::bss(Offer::Psk) };
         bed.scanned(&[bss]);
         let chosen = bed.asked_for(|action| matches!(action, Action::Connect(_) | Action::Authenticate(_)));
         assert!(!bed.installs());
@@ -172,16 +190,25 @@ fn wifi_beacons() {
 
 #[test]
 fn wifi_key_frames() {
-    let name = "wifi key frames";
-    let mut ap = Authenticator::new();
+    key_frames("wifi key frames", 10 * MILLION, Authenticator::new());
+}
+
+/// The same with a key for protected management frames (IGTK) in the data.
+#[test]
+fn wifi_key_frames_protected() {
+    key_frames("wifi key frames protected", 2 * MILLION, Authenticator::protected());
+}
+
+fn key_frames(name: &str, packets: u64, mut ap: Authenticator) {
     let mut bed = Bed::new(true, STATION, ap.pmk());
-    let words: [&[u8]; 5] = [&[221, 22, 0, 15, 172, 1], &[0x13, 0xca], &[0, 0x8a], &[255, 255], &[0, 0]];
+    let words: [&[u8]; 6] =
+        [&[221, 22, 0, 15, 172, 1], &[221, 28, 0, 15, 172, 9], &[0x13, 0xca], &[0, 0x8a], &[255, 255], &[0, 0]];
     let stream = stream(name, vec![], 400).with_words(&words);
     let (mut fresh, mut m2) = (true, Vec::new());
-    fuzz(name, 10 * MILLION, stream, |stream| {
+    fuzz(name, packets, stream, |stream| {
         if fresh || stream.one_in(1000) {
             ap.reset();
-            bed.join(false);
+            bed.join(ap.offer());
             bed.connected(AP);
             (fresh, m2) = (false, Vec::new());
         }
@@ -223,7 +250,11 @@ fn wifi_key_frames() {
 
 /// An authentication frame to the station.
 fn auth_frame(data: &[u8]) -> Vec<u8> {
-    [&[0xb0, 0, 0, 0][..], &STATION.0, &AP.0, &AP.0, &[0, 0, 3, 0], data].concat()
+    auth_frame_from(AP, STATION, data)
+}
+
+fn auth_frame_from(from: MacAddr, to: MacAddr, data: &[u8]) -> Vec<u8> {
+    [&[0xb0, 0, 0, 0][..], &to.0, &from.0, &AP.0, &[0, 0, 3, 0], data].concat()
 }
 
 #[test]
@@ -232,13 +263,8 @@ fn wifi_sae_frames() {
     let pmk = Authenticator::new().pmk();
     // Commits are the same from both sides, so a second station speaks for the access point.
     let mut peer = Bed::new(true, AP, pmk.clone());
-    peer.until_scan();
-    peer.scanned(&[Bss { bssid: STATION, ..ap::bss(true) }]);
-    let commit = peer.asked.iter().find_map(|action| match action {
-        Action::Authenticate(authenticate) => Some(authenticate.data.clone()),
-        _ => None,
-    });
-    let commit = auth_frame(&commit.expect("the peer begins"));
+    peer.join(Offer::Sae);
+    let commit = auth_frame(&peer.authentication().expect("the peer begins"));
     let confirm = auth_frame(&[&[2, 0, 0, 0, 1, 0][..], &[7; 32]].concat());
     let token = auth_frame(&[&[1, 0, 76, 0, 19, 0, 255, 33, 93][..], &[5; 32]].concat());
     let refusal = auth_frame(&[1, 0, 77, 0, 19, 0]);
@@ -248,7 +274,7 @@ fn wifi_sae_frames() {
     let mut fresh = true;
     fuzz(name, MILLION, stream, |stream| {
         if fresh {
-            bed.join(true);
+            bed.join(Offer::Sae);
         }
         // An exchange costs a millisecond, so most frames are such that leave it going on.
         let good = match stream.below(64) {
@@ -271,12 +297,79 @@ fn wifi_sae_frames() {
     });
 }
 
+/// A whole exchange with a second station that speaks for the access point: groups 19 and 20, with and without a token.
+/// Nothing but its own commit and confirm leads to an association.
+#[test]
+fn wifi_sae_exchange() {
+    let name = "wifi sae exchange";
+    let pmk = Authenticator::new().pmk();
+    let (mut bed, mut peer) = (Bed::new(true, STATION, pmk.clone()), Bed::new(true, AP, pmk));
+    let words: [&[u8]; 5] = [&[76, 0], &[77, 0], &[126, 0], &[20, 0], &[255, 3, 92, 19, 0]];
+    let stream = stream(name, vec![], 400).with_words(&words);
+    // What the access point says next, the last entry first, and our commit that it will have taken.
+    let (mut plan, mut commit): (Vec<Vec<u8>>, Vec<u8>) = (vec![], vec![]);
+    let (mut fresh, mut misled) = (true, false);
+    fuzz(name, 5_000, stream, |stream| {
+        if fresh {
+            bed.renew();
+            peer.renew();
+            bed.join(Offer::Sae);
+            peer.join(Offer::Sae);
+            commit = bed.authentication().expect("we begin");
+            plan = opening(&mut peer, stream);
+            (fresh, misled) = (false, false);
+        }
+        let good = plan.last().cloned().expect("there is a next frame until it is over");
+        let sent = if stream.one_in(3) { stream.bend(&good).clone() } else { good.clone() };
+        // The first 24 bytes are the header.
+        let is_good = sent.get(24..).is_some_and(|sent| sent.starts_with(&good[24..]));
+        bed.station.handle_auth_frame(&sent, bed.now, &mut bed.entropy);
+        bed.act();
+        let associates = bed.asked_for(|action| matches!(action, Action::Associate(_)));
+        assert!(!bed.installs() && (!associates || is_good && !misled), "an association from a bent frame");
+        let answer = bed.authentication();
+        // Whoever took a bent commit has other keys, and the good confirm is none to it.
+        misled |= !is_good && answer.as_ref().is_some_and(|answer| answer.starts_with(&[2, 0]));
+        commit = answer.filter(|answer| answer.starts_with(&[1, 0])).unwrap_or(commit.split_off(0));
+        if sent == good {
+            plan.pop();
+            if plan.is_empty() {
+                // The peer's confirm, once it has our commit.
+                peer.station.handle_auth_frame(&auth_frame_from(STATION, AP, &commit), peer.now, &mut peer.entropy);
+                peer.act();
+                plan.extend(peer.authentication().map(|confirm| auth_frame(&confirm)));
+            }
+        }
+        fresh = associates || plan.is_empty() || bed.asked_for(|action| matches!(action, Action::Disconnect { .. }));
+        associates
+    });
+}
+
+/// What comes before the confirm, the last first: perhaps a token, perhaps another group, the commit.
+fn opening(peer: &mut Bed, stream: &mut Mutator) -> Vec<Vec<u8>> {
+    let mut plan = vec![];
+    if stream.one_in(2) {
+        plan.push(auth_frame(&[&[1, 0, 76, 0, 19, 0, 255, 33, 93][..], &[5; 32]].concat()));
+    }
+    let mut commit = peer.authentication().expect("the peer begins");
+    if stream.one_in(2) {
+        let refusal = [1, 0, 77, 0, 19, 0];
+        plan.push(auth_frame(&refusal));
+        peer.station.handle_auth_frame(&auth_frame_from(STATION, AP, &refusal), peer.now, &mut peer.entropy);
+        peer.act();
+        commit = peer.authentication().expect("the peer goes on with the next group");
+    }
+    plan.push(auth_frame(&commit));
+    plan.reverse();
+    plan
+}
+
 #[test]
 fn wifi_station() {
     let name = "wifi station";
-    let mut ap = Authenticator::new();
+    let mut ap = Authenticator::protected();
     let mut bed = Bed::new(true, STATION, ap.pmk());
-    let stream = stream(name, vec![ap::elements(false), ap::elements(true)], 300);
+    let stream = stream(name, vec![ap::elements(Offer::Psk), ap::elements(Offer::Sae)], 300);
     fuzz(name, 10 * MILLION, stream, |stream| {
         let good = one_input(&mut bed, &mut ap, stream);
         bed.act();
@@ -284,7 +377,12 @@ fn wifi_station() {
         for action in core::mem::take(&mut bed.asked) {
             match action {
                 // The radio mostly does what it is told.
-                Action::Scan(_) if !stream.one_in(4) => bed.scanned(&[ap::bss(false)]),
+                Action::Scan(_) if !stream.one_in(4) => bed.scanned(&[ap::bss(ap.offer())]),
+                Action::SendActionFrame(question) if !stream.one_in(4) => {
+                    let mut answer = [&[0xd0, 0, 0, 0][..], &STATION.0, &AP.0, &AP.0, &[0, 0, 8, 1]].concat();
+                    answer.extend(&question[26..]);
+                    bed.station.handle_action_frame(&answer);
+                }
                 Action::Connect(_) if !stream.one_in(4) => {
                     ap.reset();
                     bed.connected(AP);
@@ -340,6 +438,7 @@ fn one_input(bed: &mut Bed, ap: &mut Authenticator, stream: &mut Mutator) -> boo
                 Failed::Connect,
                 Failed::Auth,
                 Failed::Eapol,
+                Failed::Query,
                 Failed::Key,
                 Failed::Port,
             ]);
@@ -353,7 +452,7 @@ fn one_input(bed: &mut Bed, ap: &mut Authenticator, stream: &mut Mutator) -> boo
         45 => bed.station.handle_channel(stream.below(6000)),
         46..50 => {
             let elements = stream.next_packet().clone();
-            bed.station.handle_scan_done(&[Bss { elements, bssid, ..ap::bss(false) }], now, &mut bed.entropy);
+            bed.station.handle_scan_done(&[Bss { elements, bssid, ..ap::bss(Offer::Psk) }], now, &mut bed.entropy);
         }
         50..53 => {
             let data = stream.next_packet().clone();
@@ -374,6 +473,12 @@ fn one_input(bed: &mut Bed, ap: &mut Authenticator, stream: &mut Mutator) -> boo
             let frame = if stream.one_in(2) { ap.g1() } else { ap.repeat_m3() };
             bed.station.handle_eapol(AP, &frame, None, now, &mut bed.entropy);
             return true;
+        }
+        61 => bed.station.handle_unprotected(bssid, stream.pick(&[3, 6, 7]), now, &mut bed.entropy),
+        62 => {
+            let frame = stream.next_packet().clone();
+            bed.station
+                .handle_action_frame(&[&[0xd0, 0, 0, 0][..], &STATION.0, &AP.0, &AP.0, &[0, 0], &frame].concat());
         }
         _ => bed.station.handle_pmk(&bed.pmk.clone(), now, &mut bed.entropy),
     }

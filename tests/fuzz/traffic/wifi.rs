@@ -1,4 +1,4 @@
-//! An access point with WPA2-PSK, as far as the key handshake goes.
+//! An access point with WPA2-PSK, with and without management frame protection, as far as the key handshake goes.
 
 use aes_kw::KwAes128;
 use gatepost_core::net::MacAddr;
@@ -21,18 +21,36 @@ pub const PASSPHRASE: &[u8] = b"MY-PASSWORD";
 
 const RSN_PSK: &[u8] = &[48, 20, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 2, 0, 0];
 
+const RSN_PSK_PROTECTED: &[u8] =
+    &[48, 26, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 2, 192, 0, 0, 0, 0, 15, 172, 6];
+
 const RSN_SAE: &[u8] =
     &[48, 26, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 4, 1, 0, 0, 15, 172, 8, 192, 0, 0, 0, 0, 15, 172, 6];
 
-/// The elements of a beacon: the name, and an RSN element for PSK or SAE.
-pub fn elements(sae: bool) -> Vec<u8> {
+/// What an access point offers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// WPA2-PSK.
+    Psk,
+    /// The same with management frame protection.
+    PskProtected,
+    /// WPA3-SAE by hash to element.
+    Sae,
+}
+
+/// The elements of a beacon: the name, and an RSN element.
+pub fn elements(offer: Offer) -> Vec<u8> {
     let head = [&[0, SSID.len() as u8][..], SSID, &[1, 4, 2, 4, 11, 22, 3, 1, 1]].concat();
-    if sae { [&head[..], RSN_SAE, &[244, 1, 0x20]].concat() } else { [&head[..], RSN_PSK].concat() }
+    match offer {
+        Offer::Psk => [&head[..], RSN_PSK].concat(),
+        Offer::PskProtected => [&head[..], RSN_PSK_PROTECTED].concat(),
+        Offer::Sae => [&head[..], RSN_SAE, &[244, 1, 0x20]].concat(),
+    }
 }
 
 /// The access point as a scan sees it.
-pub fn bss(sae: bool) -> Bss {
-    Bss { bssid: AP, frequency: 2412, signal: -50, capability: 0x11, age: 1, elements: elements(sae) }
+pub fn bss(offer: Offer) -> Bss {
+    Bss { bssid: AP, frequency: 2412, signal: -50, capability: 0x11, age: 1, elements: elements(offer) }
 }
 
 /// Its side of the handshake.
@@ -42,12 +60,23 @@ pub struct Authenticator {
     replay: u64,
     ptk: Option<[u8; 48]>,
     gtk: u8,
+    protected: bool,
 }
 
 impl Authenticator {
     pub fn new() -> Self {
         let pmk = PmkJob::new(SSID, &Secret::copy_of(PASSPHRASE)).run().pmk;
-        Self { pmk, anonce: [9; 32], replay: 0, ptk: None, gtk: 0 }
+        Self { pmk, anonce: [9; 32], replay: 0, ptk: None, gtk: 0, protected: false }
+    }
+
+    /// With management frame protection: there is a key for BIP besides.
+    pub fn protected() -> Self {
+        Self { protected: true, ..Self::new() }
+    }
+
+    /// What its beacon says.
+    pub fn offer(&self) -> Offer {
+        if self.protected { Offer::PskProtected } else { Offer::Psk }
     }
 
     /// Another association: the counter begins anew.
@@ -87,7 +116,8 @@ impl Authenticator {
 
     /// M3, with the next counter.
     pub fn repeat_m3(&mut self) -> Vec<u8> {
-        let data = self.wrap(&[RSN_PSK, &self.group_key()].concat());
+        let rsn = if self.protected { RSN_PSK_PROTECTED } else { RSN_PSK };
+        let data = self.wrap(&[rsn, &self.group_key()].concat());
         self.frame(0x13ca, &data)
     }
 
@@ -103,13 +133,21 @@ impl Authenticator {
     }
 
     fn group_key(&self) -> Vec<u8> {
-        [&[221, 22, 0, 15, 172, 1, 1 + self.gtk % 2, 0][..], &[self.gtk; 16]].concat()
+        let mut data = [&[221, 22, 0, 15, 172, 1, 1 + self.gtk % 2, 0][..], &[self.gtk; 16]].concat();
+        if self.protected {
+            // IGTK: number, packet number, key (section 12.7.2).
+            data.extend([221, 28, 0, 15, 172, 9, 4 + self.gtk % 2, 0, 1, 0, 0, 0, 0, 0]);
+            data.extend([!self.gtk; 16]);
+        }
+        data
     }
 
     fn wrap(&self, data: &[u8]) -> Vec<u8> {
         let mut plain = data.to_vec();
-        plain.push(221);
-        plain.resize(plain.len().next_multiple_of(8), 0);
+        if !plain.len().is_multiple_of(8) {
+            plain.push(221);
+            plain.resize(plain.len().next_multiple_of(8), 0);
+        }
         let mut wrapped = vec![0; plain.len() + 8];
         let kek = &self.ptk.unwrap_or([0; 48])[16..32];
         KwAes128::new_from_slice(kek).unwrap().wrap_key(&plain, &mut wrapped).unwrap();
