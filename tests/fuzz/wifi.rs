@@ -330,7 +330,9 @@ fn wifi_sae_exchange() {
         let answer = bed.authentication();
         // Whoever took a bent commit has other keys, and the good confirm is none to it.
         misled |= !is_good && answer.as_ref().is_some_and(|answer| answer.starts_with(&[2, 0]));
-        commit = answer.filter(|answer| answer.starts_with(&[1, 0])).unwrap_or(commit.split_off(0));
+        if let Some(answer) = answer.filter(|answer| answer.starts_with(&[1, 0])) {
+            commit = answer;
+        }
         if sent == good {
             plan.pop();
             if plan.is_empty() {

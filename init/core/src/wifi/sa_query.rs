@@ -95,9 +95,8 @@ impl Station {
         let transaction = entropy.next_u32() as u16;
         series.transactions.push(transaction);
         series.again = now + ASK_AGAIN;
-        let head = [ACTION, 0, 0, 0];
-        let body = [&[0, 0, CATEGORY, REQUEST][..], &transaction.to_le_bytes()].concat();
-        let frame = [&head[..], &bssid.0, &radio.mac.0, &bssid.0, &body].concat();
+        let (head, body) = ([ACTION, 0, 0, 0], [0, 0, CATEGORY, REQUEST]);
+        let frame = [&head[..], &bssid.0, &radio.mac.0, &bssid.0, &body, &transaction.to_le_bytes()].concat();
         self.actions.push_back(Action::SendActionFrame(frame));
     }
 
