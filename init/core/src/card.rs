@@ -48,17 +48,16 @@ pub const ERRORS_FILE: &str = "gateway.errors.txt";
 /// Most bytes of [`CONFIG_FILE`] that are read: ten thousand times the usual size, and small enough for RAM.
 pub const CONFIG_FILE_MAX_BYTES: usize = 256 * 1024;
 
+/// Empty file beside the copies of a folder of p1 that is handed over to the gateway: there are no more to come.
+pub const HANDED_OVER: &str = ".complete";
+
 /// Folder on p1 with the user's block lists.
 pub const BLOCK_LISTS_FOLDER: &str = "blocklists";
-/// Empty file beside their copies: there are no more to come.
-pub const BLOCK_LISTS_DONE: &str = ".complete";
 /// Most bytes of all block lists together: a million lines of the usual length. Their copies lie in memory.
 pub const MAX_BLOCK_BYTES: usize = 40 * 1024 * 1024;
 
 /// Folder on p1 with files for machines that boot from the network.
 pub const NETBOOT_FOLDER: &str = "netboot";
-/// Empty file beside their copies: there are no more to come.
-pub const NETBOOT_DONE: &str = ".complete";
 /// Most bytes of all of them: what p1 has room for. Their copies lie in memory.
 pub const MAX_NETBOOT_BYTES: u64 = 44 * 1024 * 1024;
 

@@ -5,7 +5,7 @@
 
 use super::entropy::KernelEntropy;
 use super::event::{Event, EventSender};
-use gatepost_core::card::{BLOCK_LISTS_DONE, MAX_BLOCK_BYTES};
+use gatepost_core::card::{HANDED_OVER, MAX_BLOCK_BYTES};
 use gatepost_core::dns::{BlockCounts, BlockList, BlockListBuilder};
 use std::fs::File;
 use std::io::{self, Read};
@@ -64,7 +64,7 @@ fn load(folder: &Path, names: &[String]) -> (BlockList, Vec<String>) {
 /// Waits until all files are there, or PID 1 has no more to hand over.
 fn await_files(folder: &Path, names: &[String]) {
     let until = Instant::now() + PATIENCE;
-    let there = || folder.join(BLOCK_LISTS_DONE).exists() || names.iter().all(|name| folder.join(name).exists());
+    let there = || folder.join(HANDED_OVER).exists() || names.iter().all(|name| folder.join(name).exists());
     while !there() && Instant::now() < until {
         thread::sleep(PAUSE);
     }
@@ -126,7 +126,7 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("ads.txt", "0.0.0.0 a.example\nb.example\n");
         write("page.html", "<html>\n<body>\n");
-        write(BLOCK_LISTS_DONE, "");
+        write(HANDED_OVER, "");
         let (list, troubles) = load(folder.path(), &lists(&["ads.txt", "gone.txt", "page.html"]));
         assert_eq!(list.len(), 2);
         assert_eq!(troubles.len(), 2, "{troubles:?}");

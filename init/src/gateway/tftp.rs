@@ -7,7 +7,7 @@
 use super::bound_udp::bound_udp;
 use super::event::{Event, EventSender};
 use super::{clock, say::say};
-use gatepost_core::card::{NETBOOT_DONE, NETBOOT_FOLDER};
+use gatepost_core::card::{HANDED_OVER, NETBOOT_FOLDER};
 use gatepost_core::tftp::{Action, Id, NotOpened, Tftp, data_header};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::socket::MsgFlags;
@@ -128,7 +128,7 @@ impl Server {
             ));
         }
         let mut waited = Duration::ZERO;
-        while self.folder.is_dir() && !self.folder.join(NETBOOT_DONE).exists() && waited < PATIENCE {
+        while self.folder.is_dir() && !self.folder.join(HANDED_OVER).exists() && waited < PATIENCE {
             sleep(PAUSE).await;
             waited += PAUSE;
         }

@@ -1,50 +1,27 @@
-//! The user's block lists on their way from p1 to the gateway: copied as they are, none of their bytes looked at.
-//!
-//! They go to a file system in memory that only root can write: the gateway could otherwise put a link in their place. That
-//! is done once, in a child, after the gateway has come up, and only if p1 has the folder: it costs as much memory as the
-//! files are long.
+//! The user's block lists, one of the folders that are handed over: files side by side, copied as they are.
 
-use super::disk::Disk;
+use super::handover::Folder;
 use super::mounts::Mount;
-use super::selector::{self, Access};
 use gatepost_core::card::{self, MAX_BLOCK_BYTES};
-use gatepost_core::modules::Index;
 use nix::mount::MsFlags;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Mount point of p1 in the root.
-const POINT: &str = "/boot";
-/// Where the gateway reads them: room for [`MAX_BLOCK_BYTES`] and a little more, of which only what is used is taken.
-const COPY: Mount = Mount {
-    target: "/run/blocklists",
-    kind: "tmpfs",
-    flags: MsFlags::MS_NODEV.union(MsFlags::MS_NOEXEC),
-    data: "mode=0755,size=42m,nr_inodes=64",
+/// The folder, with room for [`MAX_BLOCK_BYTES`] and a little more, of which only what is used is taken.
+pub const FOLDER: Folder = Folder {
+    what: "block lists",
+    name: card::BLOCK_LISTS_FOLDER,
+    copies: Mount {
+        target: "/run/blocklists",
+        kind: "tmpfs",
+        flags: MsFlags::MS_NODEV.union(MsFlags::MS_NOEXEC),
+        data: "mode=0755,size=42m,nr_inodes=64",
+    },
+    copy: |from, to| copy(from, to, MAX_BLOCK_BYTES as u64),
 };
 /// Files that are copied at most.
 const MAX_FILES: usize = 16;
-
-/// Makes the empty folder, before the gateway starts, which else would not be let in.
-///
-/// # Errors
-/// That of mount(2).
-pub fn prepare() -> nix::Result<()> {
-    COPY.mount()
-}
-
-/// Copies the files, and says that there are no more to come, whatever happens.
-///
-/// # Errors
-/// If p1 cannot be mounted or a file not be copied.
-pub fn fetch(disk: &Disk, index: &Index) -> anyhow::Result<()> {
-    let copied = selector::with(disk, index, POINT, Access::Read, |folder| {
-        Ok(copy(&folder.join(card::BLOCK_LISTS_FOLDER), Path::new(COPY.target), MAX_BLOCK_BYTES as u64)?)
-    });
-    File::create(Path::new(COPY.target).join(card::BLOCK_LISTS_DONE))?;
-    copied
-}
 
 /// Copies the regular files of a folder, at most `left` bytes in all. A file that does not fit is cut, so that the gateway can
 /// say so.

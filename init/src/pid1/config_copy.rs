@@ -2,14 +2,13 @@
 
 use super::disk::Disk;
 use super::files;
+use super::handover::{FOLDERS, Folder};
 use super::selector::{self, Access};
 use gatepost_core::card;
 use gatepost_core::modules::Index;
 use std::io;
 use std::path::Path;
 
-/// Mount point of p1 in the root.
-const POINT: &str = "/boot";
 /// The copy that the gateway reads.
 pub const COPY: &str = "/run/gatepost/gateway.toml";
 /// What the gateway has to say about it; empty or absent if nothing.
@@ -21,10 +20,8 @@ const MAX_ERRORS_BYTES: usize = 64 * 1024;
 pub struct Found {
     /// There is a configuration.
     pub config: bool,
-    /// There is a folder of block lists.
-    pub lists: bool,
-    /// There is a folder of files for booting.
-    pub netboot: bool,
+    /// The folders that are there to be handed over.
+    pub folders: Vec<&'static Folder>,
     /// The complaints that stand there since an earlier start; `None` for no file.
     pub errors: Option<Vec<u8>>,
 }
@@ -35,15 +32,14 @@ pub struct Found {
 /// # Errors
 /// If p1 cannot be mounted or the copy not be written.
 pub fn fetch(disk: &Disk, index: &Index) -> anyhow::Result<Found> {
-    selector::with(disk, index, POINT, Access::Read, |folder| {
+    selector::with(disk, index, selector::POINT, Access::Read, |folder| {
         let config = absent(files::read_bounded(&folder.join(card::CONFIG_FILE), card::CONFIG_FILE_MAX_BYTES + 1))?;
         if let Some(config) = &config {
             std::fs::write(COPY, config)?;
         }
         let errors = absent(files::read_bounded(&folder.join(card::ERRORS_FILE), MAX_ERRORS_BYTES)).unwrap_or(None);
-        let lists = folder.join(card::BLOCK_LISTS_FOLDER).is_dir();
-        let netboot = folder.join(card::NETBOOT_FOLDER).is_dir();
-        Ok(Found { config: config.is_some(), lists, netboot, errors })
+        let folders = FOLDERS.into_iter().filter(|one| one.is_in(folder)).collect();
+        Ok(Found { config: config.is_some(), folders, errors })
     })
 }
 
@@ -57,7 +53,7 @@ pub fn complaints() -> Option<Vec<u8>> {
 /// # Errors
 /// If p1 cannot be mounted or written.
 pub fn mirror(disk: &Disk, index: &Index, errors: Option<&[u8]>) -> anyhow::Result<()> {
-    selector::with(disk, index, POINT, Access::Write, |folder| {
+    selector::with(disk, index, selector::POINT, Access::Write, |folder| {
         let path = folder.join(card::ERRORS_FILE);
         match errors {
             Some(errors) => std::fs::write(path, errors)?,

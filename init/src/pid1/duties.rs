@@ -3,18 +3,19 @@
 
 use super::console::Consoles;
 use super::event_loop::System;
+use super::handover::Folder;
 use super::loader::{self, Loader};
 use super::machine::End;
 use super::task::Job;
 use super::watchdog::{self, Watchdog};
-use super::{block_lists, clock, config_copy, counter, netboot, root_check};
+use super::{clock, config_copy, counter, root_check};
 use gatepost_core::slots::Reason;
 use gatepost_core::time::{Duration, Instant};
 
 /// The root is checked once the gateway has been well for this long: its start comes first.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
-/// The block lists are copied once the gateway has been well for this long.
-const LISTS_AFTER: Duration = Duration::from_secs(1);
+/// The user's folders are copied once the gateway has been well for this long.
+const HAND_OVER_AFTER: Duration = Duration::from_secs(1);
 /// Complaints are carried to p1 after this pause, so that several in a row are one write.
 const MIRROR_AFTER: Duration = Duration::from_secs(1);
 /// And never more often than this: the gateway must not be able to wear out the card.
@@ -38,10 +39,8 @@ pub struct Duties {
     replug: bool,
     root: Root,
     confirmed: bool,
-    /// The block lists have to be handed over.
-    lists: bool,
-    /// The files for booting have to be.
-    netboot: bool,
+    /// The user's folders that have to be handed over.
+    folders: Vec<&'static Folder>,
     lost: Option<Instant>,
 }
 
@@ -67,8 +66,7 @@ impl Duties {
             replug: false,
             root: Root::Unchecked,
             confirmed: false,
-            lists: false,
-            netboot: false,
+            folders: Vec::new(),
             lost: None,
         }
     }
@@ -78,14 +76,9 @@ impl Duties {
         self.complaints = complaints;
     }
 
-    /// There are block lists on p1.
-    pub fn set_lists(&mut self) {
-        self.lists = true;
-    }
-
-    /// There are files for booting on p1.
-    pub fn set_netboot(&mut self) {
-        self.netboot = true;
+    /// A folder on p1 that is to be handed over, made ready by [`Folder::prepare`].
+    pub fn add_folder(&mut self, folder: &'static Folder) {
+        self.folders.push(folder);
     }
 
     /// Hardware has come.
@@ -135,7 +128,7 @@ impl System {
         if self.duties.mirror_due.is_some_and(|due| now >= due) {
             self.mirror(now);
         }
-        self.hand_lists_over(now);
+        self.hand_over(now);
         self.prove(now);
         if self.duties.root == Root::Damaged {
             return Some(End::Restart);
@@ -216,7 +209,7 @@ impl System {
 
     fn mirror(&mut self, now: Instant) {
         let Some(card) = &self.card else { return self.duties.mirror_due = None };
-        if self.tasks.busy(Job::Lists) {
+        if self.tasks.busy(Job::HandOver) {
             // p1 is mounted by one child at a time.
             return self.duties.mirror_due = Some(now + MIRROR_AFTER);
         }
@@ -240,33 +233,27 @@ impl System {
         }
     }
 
-    /// Copies the block lists and the files for booting once the gateway is up, which does without them until then.
-    fn hand_lists_over(&mut self, now: Instant) {
+    /// Copies the user's folders once the gateway is up, which does without them until then.
+    fn hand_over(&mut self, now: Instant) {
         let Some(card) = &self.card else { return };
         // p1 is mounted by one child at a time.
-        let ready = self.supervisor.health().steady(now) >= LISTS_AFTER && !self.tasks.busy(Job::Mirror);
-        let (lists, files) = (self.duties.lists, self.duties.netboot);
-        if (lists || files) && ready {
-            let disk = card.disk.clone();
-            let started = self.start_job(Job::Lists, now, move |consoles| {
+        let ready = self.supervisor.health().steady(now) >= HAND_OVER_AFTER && !self.tasks.busy(Job::Mirror);
+        if !self.duties.folders.is_empty() && ready {
+            let (disk, folders) = (card.disk.clone(), self.duties.folders.clone());
+            let started = self.start_job(Job::HandOver, now, move |consoles| {
                 let loader = Loader::read();
+                let index = loader.index();
                 let mut failed = false;
-                let mut told = |what: &str, done: anyhow::Result<()>| {
-                    if let Err(error) = done {
+                for folder in folders {
+                    if let Err(error) = folder.fetch(&disk, &index) {
                         failed = true;
-                        consoles.say(&format!("The {what} could not all be handed over: {error:#}."));
+                        consoles.say(&format!("The {} could not all be handed over: {error:#}.", folder.what));
                     }
-                };
-                if lists {
-                    told("block lists", block_lists::fetch(&disk, &loader.index()));
-                }
-                if files {
-                    told("files for booting", netboot::fetch(&disk, &loader.index()));
                 }
                 u8::from(failed)
             });
             if started {
-                (self.duties.lists, self.duties.netboot) = (false, false);
+                self.duties.folders.clear();
             }
         }
     }

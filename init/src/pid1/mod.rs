@@ -24,6 +24,7 @@ mod dm;
 mod duties;
 mod event_loop;
 mod files;
+mod handover;
 mod health;
 mod host_name;
 mod loader;

@@ -1,27 +1,28 @@
-//! The user's files for machines that boot from the network, on their way from p1 to the gateway: copied with their folders,
-//! none of their bytes looked at, as [`super::block_lists`] does it and at the same time.
+//! The user's files for machines that boot from the network, one of the folders that are handed over: copied with the folders
+//! in it.
 //!
 //! They lie in memory afterwards. p1 has room for little more than 40 MiB, the config partition has less, and p1 itself is
 //! mounted only for moments.
 
-use super::disk::Disk;
+use super::handover::Folder;
 use super::mounts::Mount;
-use super::selector::{self, Access};
 use gatepost_core::card::{self, MAX_NETBOOT_BYTES};
-use gatepost_core::modules::Index;
 use nix::mount::MsFlags;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Mount point of p1 in the root.
-const POINT: &str = "/boot";
-/// Where the gateway reads them: room for [`MAX_NETBOOT_BYTES`] and a little more, of which only what is used is taken.
-const COPY: Mount = Mount {
-    target: "/run/netboot",
-    kind: "tmpfs",
-    flags: MsFlags::MS_NODEV.union(MsFlags::MS_NOEXEC),
-    data: "mode=0755,size=50m,nr_inodes=1k",
+/// The folder, with room for [`MAX_NETBOOT_BYTES`] and a little more, of which only what is used is taken.
+pub const FOLDER: Folder = Folder {
+    what: "files for booting",
+    name: card::NETBOOT_FOLDER,
+    copies: Mount {
+        target: "/run/netboot",
+        kind: "tmpfs",
+        flags: MsFlags::MS_NODEV.union(MsFlags::MS_NOEXEC),
+        data: "mode=0755,size=50m,nr_inodes=1k",
+    },
+    copy: |from, to| copy(from, to, MAX_DEPTH, &mut Left { bytes: MAX_NETBOOT_BYTES, entries: MAX_ENTRIES }),
 };
 /// Files and folders that are copied at most.
 const MAX_ENTRIES: usize = 900;
@@ -34,27 +35,6 @@ struct Left {
     entries: usize,
 }
 
-/// Makes the empty folder, before the gateway starts, which else would not be let in.
-///
-/// # Errors
-/// That of mount(2).
-pub fn prepare() -> nix::Result<()> {
-    COPY.mount()
-}
-
-/// Copies the files, and says that there are no more to come, whatever happens.
-///
-/// # Errors
-/// If p1 cannot be mounted, a file not be copied, or there are too many.
-pub fn fetch(disk: &Disk, index: &Index) -> anyhow::Result<()> {
-    let copied = selector::with(disk, index, POINT, Access::Read, |folder| {
-        let mut left = Left { bytes: MAX_NETBOOT_BYTES, entries: MAX_ENTRIES };
-        Ok(copy(&folder.join(card::NETBOOT_FOLDER), Path::new(COPY.target), MAX_DEPTH, &mut left)?)
-    });
-    File::create(Path::new(COPY.target).join(card::NETBOOT_DONE))?;
-    copied
-}
-
 /// Copies a folder's regular files and folders, but for hidden ones. A file is there as a whole or not at all: a machine
 /// must not start half a kernel.
 fn copy(from: &Path, to: &Path, depth: usize, left: &mut Left) -> io::Result<()> {
@@ -65,7 +45,8 @@ fn copy(from: &Path, to: &Path, depth: usize, left: &mut Left) -> io::Result<()>
         if !kind.is_file() && (!kind.is_dir() || depth <= 1) {
             continue;
         }
-        left.entries = left.entries.checked_sub(1).ok_or_else(|| too_much("there are more than 900 files"))?;
+        let over = || too_much(&format!("there are more than {MAX_ENTRIES} files"));
+        left.entries = left.entries.checked_sub(1).ok_or_else(over)?;
         let target = to.join(entry.file_name());
         if kind.is_dir() {
             fs::create_dir(&target)?;
@@ -79,9 +60,9 @@ fn copy(from: &Path, to: &Path, depth: usize, left: &mut Left) -> io::Result<()>
 
 fn copy_file(from: &Path, to: &Path, left: &mut Left) -> io::Result<()> {
     let file = File::open(from)?;
-    let over = || too_much(&format!("the files take more than {} MiB together", MAX_NETBOOT_BYTES >> 20));
-    left.bytes = left.bytes.checked_sub(file.metadata()?.len()).ok_or_else(over)?;
     let length = file.metadata()?.len();
+    let over = || too_much(&format!("the files take more than {} MiB together", MAX_NETBOOT_BYTES >> 20));
+    left.bytes = left.bytes.checked_sub(length).ok_or_else(over)?;
     let copied = File::create(to).and_then(|mut copy| io::copy(&mut file.take(length), &mut copy));
     if copied.as_ref().ok() != Some(&length) {
         let _ = fs::remove_file(to);

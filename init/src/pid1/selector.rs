@@ -11,6 +11,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Mount point of p1 in the root.
+pub const POINT: &str = "/boot";
+
 /// How the partition is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

@@ -2,7 +2,7 @@
 
 use super::event_loop::System;
 use super::machine::{self, End};
-use super::{clock, config_partition, mounts};
+use super::{clock, config_partition, mounts, selector};
 use gatepost_core::time::Duration;
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
@@ -22,7 +22,7 @@ pub fn run(system: &mut System, end: End) {
     system.tasks.kill_all();
     let _ = clock::save();
     nix::unistd::sync();
-    mounts::unmount("/boot");
+    mounts::unmount(selector::POINT);
     // Read-only first: also good if something keeps it from being unmounted.
     let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     let _ = mount(None::<&str>, config_partition::POINT, None::<&str>, read_only, None::<&str>);

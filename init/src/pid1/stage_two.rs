@@ -8,7 +8,7 @@ use super::event_loop::{Card, System};
 use super::loader::Loader;
 use super::machine::{self, End};
 use super::watchdog::Watchdog;
-use super::{block_lists, clock, config_copy, counter, files, host_name, mounts, netboot, query, shutdown, stage_one};
+use super::{clock, config_copy, counter, files, host_name, mounts, query, shutdown, stage_one};
 use gatepost_core::card::{self, cmdline::BootWords};
 use gatepost_core::modules::Index;
 
@@ -81,16 +81,10 @@ fn fetch_config(system: &mut System, card: &Card, index: &Index) {
     match config_copy::fetch(&card.disk, index) {
         Ok(found) => {
             system.duties.set_complaints(found.errors);
-            if found.lists {
-                match block_lists::prepare() {
-                    Ok(()) => system.duties.set_lists(),
-                    Err(error) => system.say(&format!("The block lists cannot be handed over: {error}.")),
-                }
-            }
-            if found.netboot {
-                match netboot::prepare() {
-                    Ok(()) => system.duties.set_netboot(),
-                    Err(error) => system.say(&format!("The files for booting cannot be handed over: {error}.")),
+            for folder in found.folders {
+                match folder.prepare() {
+                    Ok(()) => system.duties.add_folder(folder),
+                    Err(error) => system.say(&format!("The {} cannot be handed over: {error}.", folder.what)),
                 }
             }
             if !found.config {

@@ -14,8 +14,8 @@ pub enum Job {
     Mirror,
     /// Saving the time.
     SaveClock,
-    /// Copying the block lists and the files for booting.
-    Lists,
+    /// Copying the user's folders for the gateway.
+    HandOver,
     /// Reading the whole root to see whether it is sound.
     RootCheck,
 }
@@ -26,7 +26,7 @@ impl Job {
         match self {
             // Fifteen times the usual under emulation.
             Job::Modules => Duration::from_secs(120),
-            Job::Mirror | Job::SaveClock | Job::Lists => Duration::from_secs(60),
+            Job::Mirror | Job::SaveClock | Job::HandOver => Duration::from_secs(60),
             // 48 MiB from the slowest card, under emulation.
             Job::RootCheck => Duration::from_secs(600),
         }
