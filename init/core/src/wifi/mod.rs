@@ -19,7 +19,7 @@
 //! |---|---|
 //! | `scan.rs` | looking around |
 //! | `choice.rs` | which access point, and how |
-//! | `joining.rs` | the steps from a choice to a link |
+//! | `joining/` | the steps from a choice to a link |
 //! | `link.rs` | what happens to a link that is up |
 //! | `sa_query.rs` | section 11.13 |
 //! | `sae/` | section 12.4 |
@@ -313,7 +313,7 @@ impl Station {
             State::Idle { .. } => self.scan(now),
             State::Scanning { .. } => self.nothing_found(now),
             State::Leaving { .. } => self.left(now, entropy),
-            State::Joining(_) => self.on_joining_timer(now, entropy),
+            State::Joining(_) => self.on_joining_timer(now),
             State::Up(_) => self.on_up_timer(now, entropy),
         }
     }
