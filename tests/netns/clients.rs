@@ -1,75 +1,94 @@
-//! Real DHCP clients on the LAN.
+//! Real DHCP clients on the LAN, each through its whole life: it obtains an address, renews it by unicast, rebinds by
+//! broadcast because the gateway hears no unicast any more, dies as by a power cut, comes back, and gives the address back.
+//! Which client does what is a table in tests/README.md.
 
-use crate::world::{CONFIG, World};
-use std::fs;
+mod dhclient;
+mod dhcpcd;
+mod networkd;
+mod udhcpc;
 
-/// The address that `lan0` got.
-fn address(world: &World) -> Option<String> {
-    let text = world.lan.output("ip", &["-4", "-o", "addr", "show", "lan0"]).ok()?;
-    let address = text.split_whitespace().skip_while(|word| *word != "inet").nth(1)?;
-    Some(address.to_string())
+use crate::world::{CONFIG, Running, World};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// Renewal after one second and rebinding after three, so that a test can wait for both.
+const SHORT: &str = r#"
+[[dhcp.option]]
+name = "renewal-time"
+value = 1
+always = true
+
+[[dhcp.option]]
+name = "rebinding-time"
+value = 3
+always = true
+"#;
+
+/// A gateway with short times, and a client's interface with this hardware address.
+fn world(test: &str, mac: &str) -> Option<World> {
+    let world = World::start(test, &format!("{CONFIG}{SHORT}"))?;
+    world.lan.ip(&format!("link set lan0 address {mac}")).unwrap();
+    Some(world)
 }
 
-#[test]
-fn busybox_udhcpc_gets_its_reserved_address_and_gives_it_back() {
-    let Some(world) = World::start("udhcpc", CONFIG) else { return };
-    let script = world.path("script");
-    fs::write(
-        &script,
-        "#!/bin/sh\n[ $1 = bound ] && ip addr add $ip/$mask dev $interface\nenv | sort >> $0.log\nexit 0\n",
-    )
-    .unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let script_path = script.to_str().unwrap();
-    let arguments =
-        ["-i", "lan0", "-f", "-q", "-n", "-R", "-t", "10", "-T", "1", "-s", script_path, "-x", "hostname:kettle"];
-    let said = world.lan.output("udhcpc", &arguments).unwrap();
-    assert_eq!(address(&world).as_deref(), Some("10.0.0.2/24"), "{said}\n{}", world.known());
-    let options = fs::read_to_string(world.path("script.log")).unwrap();
-    for option in ["router=10.0.0.1", "dns=10.0.0.1", "subnet=255.255.255.0", "domain=mydomain.net", "lease=3600"] {
-        assert!(options.contains(option), "{option} is missing in\n{options}");
-    }
+/// Starts a client; what it says goes to this log.
+fn start(world: &World, command: &mut Command, log: &str) -> Running {
+    let log = File::create(world.path(log)).unwrap();
+    Running(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("the client starts"))
 }
 
-#[test]
-fn isc_dhclient_leases_renews_and_releases() {
-    let Some(world) = World::start("dhclient", CONFIG) else { return };
-    world.lan.ip("link set lan0 address 02:00:00:00:00:33").unwrap();
-    let leases = world.path("dhclient.leases");
-    let pid = world.path("dhclient.pid");
-    let files = ["-lf", leases.to_str().unwrap(), "-pf", pid.to_str().unwrap(), "-cf", "/dev/null", "-sf", "/bin/true"];
-    let said = world.lan.output("dhclient", &[&["-v", "-1", "-4"], &files[..], &["lan0"]].concat()).unwrap();
-    assert!(said.contains("bound to 10.0.0."), "{said}\n{}", world.known());
-    let first = fs::read_to_string(&leases).unwrap();
-    let line = first.lines().find(|line| line.contains("fixed-address")).unwrap().trim().to_string();
-    world.wait_for("the lease in the table", |world| {
-        world.ask("leases").ok().filter(|t| t.contains("02:00:00:00:00:33"))
-    });
-
-    // The same client again: RFC 2131 INIT-REBOOT, and the same address.
-    world.lan.output("dhclient", &[&["-x", "-4"], &files[..], &["lan0"]].concat()).unwrap();
-    let said = world.lan.output("dhclient", &[&["-v", "-1", "-4"], &files[..], &["lan0"]].concat()).unwrap();
-    assert!(said.contains("DHCPREQUEST") && said.contains("DHCPACK"), "{said}");
-    assert!(fs::read_to_string(&leases).unwrap().matches(&line).count() >= 2, "{said}");
-
-    // Its script sets nothing up; a release is sent from the address that is given back.
-    let leased = line.trim_start_matches("fixed-address ").trim_end_matches(';');
-    world.lan.ip(&format!("addr add {leased}/24 dev lan0")).unwrap();
-    let said = world.lan.output("dhclient", &[&["-v", "-r", "-4"], &files[..], &["lan0"]].concat()).unwrap();
-    assert!(said.contains("DHCPRELEASE"), "{said}");
-    world.wait_for("the lease to go", |world| world.ask("leases").ok().filter(|t| !t.contains("02:00:00:00:00:33")));
+/// Waits until the log holds these words in this order, and returns all of it.
+fn said(world: &World, log: &str, words: &[&str]) -> String {
+    said_since(world, log, 0, words)
 }
 
-#[test]
-fn dhcpcd_leases() {
-    let Some(world) = World::start("dhcpcd", CONFIG) else { return };
-    world.lan.ip("link set lan0 address 02:00:00:00:00:44").unwrap();
-    let said = world
-        .lan
-        .output(
-            "dhcpcd",
-            &["-4", "-1", "-B", "-d", "-A", "-t", "10", "--noconfigure", "-f", "/dev/null", "-c", "/bin/true", "lan0"],
-        )
-        .unwrap();
-    assert!(said.contains("leased 10.0.0.") && said.contains("for 3600 seconds"), "{said}\n{}", world.known());
+/// The same, in what the log got after so many bytes.
+fn said_since(world: &World, log: &str, since: usize, words: &[&str]) -> String {
+    world.wait_for(&format!("{words:?} in {log} beyond {since}"), |world| {
+        let text = fs::read_to_string(world.path(log)).ok()?;
+        words.iter().try_fold(text.get(since..)?, |rest, word| Some(rest.split_once(word)?.1))?;
+        Some(text)
+    })
+}
+
+fn log_length(world: &World, log: &str) -> usize {
+    fs::read_to_string(world.path(log)).unwrap_or_default().len()
+}
+
+/// From now on the gateway hears no DHCP message that was sent to its address alone, as if it had moved.
+fn hear_no_unicast(world: &World) {
+    let rules =
+        "table ip deaf { chain in { type filter hook input priority -300; ip daddr 10.0.0.1 udp dport 67 drop; }; }";
+    let said = world.gate.output("nft", &[rules]).unwrap();
+    assert!(said.is_empty(), "{said}");
+}
+
+/// The gateway hears everything again.
+fn hear_all(world: &World) {
+    world.gate.output("nft", &["delete", "table", "ip", "deaf"]).unwrap();
+}
+
+fn signal(running: &Running, signal: Signal) {
+    kill(Pid::from_raw(running.0.id() as i32), signal).unwrap();
+}
+
+/// A script for a client that runs one to set its addresses up.
+fn script(world: &World, text: &str) -> String {
+    let path = world.path("script");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+/// Whether this station has this address in the gateway's own table.
+fn is_leased(world: &World, mac: &str, address: &str) -> bool {
+    let table = world.ask("leases").unwrap_or_default();
+    table.lines().any(|line| line.contains(mac) && line.contains(address) && !line.contains("not seen"))
+}
+
+fn wait_until_released(world: &World, mac: &str) {
+    world.wait_for("the lease to go", |world| world.ask("leases").ok().filter(|text| !text.contains(mac)));
 }

@@ -13,6 +13,5 @@ mod flood;
 mod moving;
 mod names;
 mod netboot;
-mod networkd;
 mod restart;
 mod world;

@@ -152,10 +152,12 @@ fn a_pi_boots_as_its_rom_does() {
         let offer = ask(&pi(1, &[]));
         let address = offer[16..20].to_vec();
         let wish = [&[50, 4][..], &address, &[54, 4, 10, 0, 0, 1]].concat();
-        (offer, ask(&pi(3, &wish)))
+        let ack = ask(&pi(3, &wish));
+        // Power off and on: it remembers nothing, and begins anew.
+        (offer, ack, ask(&pi(1, &[])), ask(&pi(3, &wish)))
     });
-    let (offer, ack) = asked.join().expect("an offer and an acknowledgement");
-    for (answer, kind) in [(&offer, 2), (&ack, 5)] {
+    let (offer, ack, again, back) = asked.join().expect("offers and acknowledgements");
+    for (answer, kind) in [(&offer, 2), (&ack, 5), (&again, 2), (&back, 5)] {
         assert_eq!(option(answer, 53), Some(&[kind][..]));
         assert_eq!(answer[16..24], [10, 0, 0, 2, 10, 0, 0, 1], "its address, and whom to ask for files");
         assert_eq!(option(answer, 60), Some(&b"PXEClient"[..]));
@@ -178,4 +180,38 @@ fn a_pi_boots_as_its_rom_does() {
     }
     let log = world.ask("log").unwrap();
     assert!(log.contains("10.0.0.2 asked for 0a1b2c3d/pieeprom.sig: there is no such file"), "{log}");
+}
+
+/// The ROM itself only ever obtains; the rest of a lease's life is played here with the identity that it showed.
+#[test]
+fn a_lease_of_a_pis_rom_is_renewed_rebound_and_released() {
+    let Some(world) = world("a_lease_of_a_pis_rom_is_renewed_rebound_and_released") else { return };
+    let leases = |world: &World| world.ask("leases").unwrap();
+    assert!(leases(&world).contains("not seen yet"), "{}", world.known());
+    let play = |message: Vec<u8>, to: &'static str, answered: bool| {
+        let play = world.lan.inside(move || {
+            let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
+            socket.set_broadcast(true).unwrap();
+            socket.set_read_timeout(Some(DEADLINE)).unwrap();
+            socket.send_to(&message, to).unwrap();
+            let mut answer = vec![0; 1500];
+            answered.then(|| socket.recv(&mut answer).map(|length| answer[..length].to_vec()).expect("an answer"))
+        });
+        play.join().expect("it is answered")
+    };
+    // RFC 2131 section 4.3.2: with its address in ciaddr, to the server alone (renewing) or to all (rebinding).
+    let with_address = |kind, more: &[u8]| {
+        let mut message = pi(kind, more);
+        message[10] = 0;
+        message[12..16].copy_from_slice(&[10, 0, 0, 2]);
+        message
+    };
+    play(pi(3, &[50, 4, 10, 0, 0, 2]), "255.255.255.255:67", true);
+    for to in ["10.0.0.1:67", "255.255.255.255:67"] {
+        let ack = play(with_address(3, &[]), to, true).unwrap();
+        assert_eq!((option(&ack, 53), &ack[16..20]), (Some(&[5][..]), &[10, 0, 0, 2][..]), "{to}");
+        assert!(!leases(&world).contains("not seen yet"), "{}", world.known());
+    }
+    play(with_address(7, &[54, 4, 10, 0, 0, 1]), "10.0.0.1:67", false);
+    world.wait_for("the lease to go", |world| leases(world).contains("not seen yet").then_some(()));
 }
