@@ -1,5 +1,6 @@
-//! Many datagrams by one system call, in and out, without a move of memory between the two (recvmmsg, sendmmsg).
+//! Many datagrams by one system call in (recvmmsg), and as few as can be out, without a move of memory between the two.
 
+use super::trains::{Ready, Trains};
 use std::io;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -17,6 +18,7 @@ pub struct Many<const SIZE: usize> {
     answers: [Vec<u8>; BATCH],
     /// The answers that are to be sent: which of `answers`.
     ready: Vec<usize>,
+    trains: Trains<BATCH>,
 }
 
 impl<const SIZE: usize> Many<SIZE> {
@@ -29,6 +31,7 @@ impl<const SIZE: usize> Many<SIZE> {
             lengths: [0; BATCH],
             answers: Default::default(),
             ready: Vec::with_capacity(BATCH),
+            trains: Trains::new(),
         }
     }
 
@@ -68,29 +71,13 @@ impl<const SIZE: usize> Many<SIZE> {
         }
     }
 
-    /// Sends the answers that are ready, each to the peer whose datagram it answers.
+    /// Sends the answers that are ready, each to the peer whose datagram it answers. One that can't be sent costs no other
+    /// client its answer; its own client asks again.
     pub fn flush(&mut self, socket: RawFd) {
-        // SAFETY: both are plain data of the kernel's interface, for which zeros are valid.
-        let (mut slices, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { (zeroed(), zeroed()) };
-        let mut filled = 0;
-        for ((slice, header), at) in slices.iter_mut().zip(&mut headers).zip(&self.ready) {
-            let (Some(payload), Some(peer)) = (self.answers.get_mut(*at), self.peers.get_mut(*at)) else { continue };
-            *slice = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
-            header.msg_hdr.msg_iov = slice;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = (&raw mut *peer).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-            filled += 1;
-        }
-        let mut done = 0;
-        while let Some(rest) = headers.get_mut(done..filled).filter(|rest| !rest.is_empty()) {
-            let flags = libc::MSG_DONTWAIT as _;
-            // SAFETY: each header points to a slice, a payload and a peer that live through the call, with their sizes.
-            let sent = unsafe { libc::sendmmsg(socket, rest.as_mut_ptr(), rest.len() as libc::c_uint, flags) };
-            // The kernel stops at the first answer that it can't send: a full queue, a client that left. That one is left
-            // out, so that it costs no other client its answer; its own client asks again.
-            done += usize::try_from(sent).unwrap_or(0).max(1);
-        }
+        let Self { answers, peers, ready, trains, .. } = self;
+        let places = ready.iter().filter_map(|at| Some((peers.get(*at)?, answers.get(*at)?)));
+        let mut leaving: Vec<_> = places.map(|(peer, payload)| Ready { peer, payload }).collect();
+        trains.send(socket, &mut leaving);
     }
 }
 

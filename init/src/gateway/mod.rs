@@ -22,6 +22,7 @@ mod sandbox;
 mod say;
 mod shell;
 mod tftp;
+mod trains;
 mod uplink_dhcp;
 mod upstream;
 mod wifi;
