@@ -40,7 +40,8 @@ impl DnsUdp {
         let socket = bound_udp(interface, SocketAddrV4::new(address, 53))?;
         // Less room is no reason not to serve.
         let _ = setsockopt(&socket, sockopt::RcvBuf, &WAITING);
-        Ok(Self { socket: UdpSocket::from_std(socket)?, many: Many::new(), address })
+        let many = Many::new(socket.as_raw_fd());
+        Ok(Self { socket: UdpSocket::from_std(socket)?, many, address })
     }
 
     /// Waits for queries, hands each to `answer` and sends what it wrote. Goes on by itself until the core wants

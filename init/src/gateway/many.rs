@@ -22,8 +22,8 @@ pub struct Many<const SIZE: usize> {
 }
 
 impl<const SIZE: usize> Many<SIZE> {
-    /// Room that is used again for every batch.
-    pub fn new() -> Self {
+    /// Room for the batches of `socket`, used again for every one.
+    pub fn new(socket: RawFd) -> Self {
         Self {
             buffers: vec![[0; SIZE]; BATCH],
             // SAFETY: a `sockaddr_in` is plain data, for which zeros are valid.
@@ -31,7 +31,7 @@ impl<const SIZE: usize> Many<SIZE> {
             lengths: [0; BATCH],
             answers: Default::default(),
             ready: Vec::with_capacity(BATCH),
-            trains: Trains::new(),
+            trains: Trains::new(socket),
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
             client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
             client.send_to(&[number; 600], to).unwrap();
         }
-        let mut many = Many::<512>::new();
+        let mut many = Many::<512>::new(server.as_raw_fd());
         assert_eq!(many.receive(server.as_raw_fd()).unwrap(), 5);
         many.answer(5, |peer, bytes, out| {
             assert_eq!(bytes.len(), 512, "cut where the room ends");
