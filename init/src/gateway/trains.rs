@@ -114,7 +114,9 @@ impl<const MOST: usize> Trains<MOST> {
         }
         // What an interface says that has no check sums of its own, with a kernel before 6.11. It will not learn it.
         self.wanted &= error.raw_os_error() != Some(libc::EIO);
-        for part in 0..train.msg_iovlen as usize {
+        // Another type with each C library.
+        let parts: usize = train.msg_iovlen as _;
+        for part in 0..parts {
             let mut single = train;
             // SAFETY: `part` is below the number of slices that `msg_iov` points to.
             single.msg_iov = unsafe { train.msg_iov.add(part) };
