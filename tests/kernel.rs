@@ -41,6 +41,7 @@ impl Kernel {
             Change::SetSysctl { path, value } => drop(state.sysctls.insert(path, value)),
             Change::RemoveRoute { destination, .. } => drop(state.routes.remove(&destination)),
             Change::PutRoute { destination, route, .. } => drop(state.routes.insert(destination, route)),
+            Change::ForgetFlows { .. } => {}
             // As the shell does: without a filter nothing is forwarded.
             Change::SetForwarding(true) if state.filter.is_none() => return false,
             Change::SetForwarding(on) => state.forwarding = on,

@@ -1,8 +1,8 @@
 //! The gateway is carried to another home: another network is at the other end of the uplink's cable, with another router
 //! and other DNS servers, and nothing is restarted.
 
-use crate::world::{CONFIG, FAR_ADDRESS, FAR_NAME, WAN_HOST, World};
-use std::net::{IpAddr, UdpSocket};
+use crate::world::{CONFIG, DEADLINE, FAR_ADDRESS, FAR_NAME, Namespace, WAN_HOST, World};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Where the second home's router is, and what it hands out.
 const OTHER_HOST: &str = "192.168.99.1";
@@ -21,6 +21,16 @@ fn move_house(world: &mut World, more: &[&str]) {
     });
 }
 
+/// A UDP socket there.
+fn bound(side: &Namespace, address: String) -> UdpSocket {
+    let open = move || {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket
+    };
+    side.inside(open).join().unwrap()
+}
+
 /// A flow that was translated to the old address would be sent from it for ever, if conntrack did not forget it: the kernel's
 /// masquerading does, as soon as the address goes.
 #[test]
@@ -29,15 +39,7 @@ fn another_home_is_taken_up_without_a_restart_and_no_old_flow_stays() {
     world.plug_in_client();
     world.wait_for_uplink();
     world.wait_for("a name", |world| (world.dig(&[FAR_NAME]) == FAR_ADDRESS).then_some(()));
-    let bound = |address: String| {
-        move || {
-            let socket = UdpSocket::bind(address).unwrap();
-            socket.set_read_timeout(Some(crate::world::DEADLINE)).unwrap();
-            socket
-        }
-    };
-    let far = world.wan.inside(bound(format!("{FAR_ADDRESS}:4000"))).join().unwrap();
-    let phone = world.lan.inside(bound("10.0.0.2:4000".into())).join().unwrap();
+    let (far, phone) = (bound(&world.wan, format!("{FAR_ADDRESS}:4000")), bound(&world.lan, "10.0.0.2:4000".into()));
     let seen = || {
         phone.send_to(b"still there", (FAR_ADDRESS, 4000)).unwrap();
         far.recv_from(&mut [0; 32]).unwrap().1.ip()
@@ -55,6 +57,60 @@ fn another_home_is_taken_up_without_a_restart_and_no_old_flow_stays() {
     // What is private there may be reached, what was private before may not.
     let rules = world.gate.output("nft", &["--stateless", "--terse", "list", "ruleset"]).unwrap();
     assert!(rules.contains("ip daddr 192.168.99.0/24 accept") && !rules.contains("192.168.77."), "{rules}");
+}
+
+/// A caller's flow by a port forward lives through a crash of the gateway process. In the other home its address is
+/// another's, and our host must not go on answering from it; and when the forward is gone, so is what it let in.
+#[test]
+fn flows_of_port_forwards_go_with_the_address_and_with_the_forward() {
+    let forward = "\n[[forward]]\nprotocol = \"udp\"\nport = 5000\nto = \"rpi2\"\n";
+    let Some(mut world) = World::start("port forwards move house", &format!("{CONFIG}{forward}")) else { return };
+    world.plug_in_client();
+    world.wait_for_uplink();
+    let caller = |port| bound(&world.wan, format!("{FAR_ADDRESS}:{port}"));
+    let (caller, other, host) = (caller(4000), caller(4001), bound(&world.lan, "10.0.0.2:5000".into()));
+    let answer = || {
+        host.send_to(b"here", (FAR_ADDRESS, 4000)).unwrap();
+        caller.recv_from(&mut [0; 32]).unwrap().1
+    };
+    let call = |caller: &UdpSocket, to: SocketAddr| {
+        caller.send_to(b"hello", to).unwrap();
+        assert_eq!(host.recv_from(&mut [0; 32]).unwrap().1, caller.local_addr().unwrap());
+    };
+    let first = port_5000(&world);
+    call(&caller, first);
+    assert_eq!(answer(), first);
+    restart(&mut world);
+    call(&caller, first);
+    assert_eq!(answer(), first, "a crash ends nothing");
+
+    move_house(&mut world, &[]);
+    // Now it is a flow that our host begins, from the address that is there.
+    let second = port_5000(&world);
+    world.wait_for("the flow to be forgotten", |_| (answer() == second).then_some(()));
+
+    call(&other, second);
+    world.write_config(CONFIG.as_bytes());
+    restart(&mut world);
+    world.wait_for("a call that is refused", |world| {
+        other.send_to(b"hello", second).unwrap();
+        let text = world.ask("firewall").ok()?;
+        let line = text.lines().find(|line| line.ends_with("from the uplink, not asked for"))?;
+        (!line.trim_start().starts_with("0 ")).then_some(())
+    });
+}
+
+/// Port 5000 of the uplink's address.
+fn port_5000(world: &World) -> SocketAddr {
+    let net = world.addresses("eth1").pop().unwrap();
+    SocketAddr::new(net.split('/').next().unwrap().parse().unwrap(), 5000)
+}
+
+/// The gateway process dies and comes again.
+fn restart(world: &mut World) {
+    world.kill_gateway();
+    world.start_gateway();
+    world.wait_for("the LAN services", |world| world.ask("status").ok().filter(|text| text.contains(", serving")));
 }
 
 #[test]

@@ -171,7 +171,8 @@ fn a_restart_takes_up_the_uplinks_address_and_changes_nothing() {
     lab.restart(Config::default());
     lab.look();
     assert_eq!(lab.kernel, before);
-    assert_eq!(lab.changes, ["install the packet filter"], "nothing else is touched");
+    let forget = "forget the connections of port forwards that are gone";
+    assert_eq!(lab.changes, ["install the packet filter", forget], "nothing else is touched");
     assert!(lab.status().contains("192.168.0.51/24 by DHCP"), "{}", lab.status());
     lab.ask_dns("far.example");
     lab.expect(&["ask 192.168.0.1:53"]);

@@ -1,6 +1,7 @@
 //! The steps from the actual state to the wanted one, in an order that is safe to stop at any point.
 
 use super::{Filter, LinkState, NetworkState, Route};
+use crate::config::PortForward;
 use crate::net::{Ipv4Addr, Ipv4Net};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -73,6 +74,13 @@ pub enum Change {
         /// The kernel's number of the interface.
         index: u32,
     },
+    /// Forget the connections that port forwards made and that none would make now.
+    ForgetFlows {
+        /// The uplink's address. Those that began under another are not forgotten before there is one: it may come back.
+        uplink: Option<Ipv4Addr>,
+        /// The port forwards in force.
+        forwards: Vec<PortForward>,
+    },
     /// Pass packets from one interface to another, or stop it.
     SetForwarding(bool),
 }
@@ -81,7 +89,7 @@ pub enum Change {
 ///
 /// The order: stop forwarding if it is to stop; the packet filter before anything that lets a packet in from the uplink;
 /// parameters; removals, routes before addresses; links; addresses; routes, those without a router first since they
-/// make routers reachable; and forwarding last of all (invariant 5). At a start the LAN's own link and address come
+/// make routers reachable; the flows of what is gone; and forwarding last of all (invariant 5). At a start the LAN's own link and address come
 /// before all that: a new filter takes the kernel a quarter of a second on slow machines, the LAN may use every port
 /// that is open there, and nothing is forwarded yet. Links that are not in `actual` have gone and are passed over.
 pub fn reconcile(actual: &NetworkState, wanted: &NetworkState) -> Vec<Change> {
@@ -96,6 +104,7 @@ pub fn reconcile(actual: &NetworkState, wanted: &NetworkState) -> Vec<Change> {
     remove_routes(actual, wanted, &mut changes);
     let renumbered = links(actual, wanted, &mut changes);
     put_routes(actual, wanted, &renumbered, &mut changes);
+    forget_flows(actual, wanted, &mut changes);
     if wanted.forwarding && !actual.forwarding {
         changes.push(Change::SetForwarding(true));
     }
@@ -181,6 +190,23 @@ fn put_routes(actual: &NetworkState, wanted: &NetworkState, renumbered: &BTreeSe
     }
 }
 
+/// A filter or an address that is new may have left flows of the one before behind, also one of an earlier process.
+fn forget_flows(actual: &NetworkState, wanted: &NetworkState, changes: &mut Vec<Change>) {
+    let Some(filter) = &wanted.filter else { return };
+    let none_before = actual.filter.as_ref().is_some_and(|before| before.forwards.is_empty());
+    let uplink = filter.uplink_interface.as_ref();
+    let is_new = changes.iter().any(|change| match change {
+        Change::InstallFilter(_) => true,
+        Change::AddAddress { interface, .. } => uplink == Some(interface),
+        _ => false,
+    });
+    if is_new && !(none_before && filter.forwards.is_empty()) {
+        let address = uplink.and_then(|uplink| wanted.links.get(uplink)?.addresses.first());
+        let uplink = address.map(|net| net.address());
+        changes.push(Change::ForgetFlows { uplink, forwards: filter.forwards.clone() });
+    }
+}
+
 fn index(state: &NetworkState, interface: &str) -> Option<u32> {
     state.links.get(interface).map(|link| link.index)
 }
@@ -198,6 +224,7 @@ impl fmt::Display for Change {
             }
             Change::AddAddress { interface, address, .. } => write!(f, "give {address} to {interface}"),
             Change::PutRoute { destination, route, .. } => write!(f, "set the route to {destination}{route}"),
+            Change::ForgetFlows { .. } => f.write_str("forget the connections of port forwards that are gone"),
             Change::SetForwarding(on) => write!(f, "switch forwarding {}", if *on { "on" } else { "off" }),
         }
     }

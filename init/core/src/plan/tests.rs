@@ -1,7 +1,7 @@
 //! Tests of `plan`.
 
 use super::*;
-use crate::config::{Addressing, Dhcp, Dns, Lan, Uplink};
+use crate::config::{Addressing, Dhcp, Dns, Lan, Ports, Transport, Uplink};
 use alloc::string::ToString;
 use alloc::vec;
 use proptest::prelude::*;
@@ -203,6 +203,7 @@ fn forwarding_comes_after_the_filter_and_everything_else() {
             "give 192.168.0.51/24 to eth1",
             "give 127.0.0.1/8 to lo",
             "set the route to 0.0.0.0/0 by 192.168.0.1 on eth1",
+            "forget the connections of port forwards that are gone",
             "switch forwarding on",
         ]
     );
@@ -225,6 +226,44 @@ fn a_new_address_sets_its_routes_again() {
     );
 }
 
+#[test]
+fn flows_of_port_forwards_are_looked_at_when_address_or_filter_is_new() {
+    let forward = PortForward {
+        transport: Transport::Tcp,
+        ports: Ports { first: 80, last: 80 },
+        to: "10.0.0.2".parse().unwrap(),
+        to_port: None,
+    };
+    let plain = config(Addressing::Dhcp, None);
+    let open = Config { forwards: vec![forward], ..plain.clone() };
+    let at = |config: &Config, address: &str| planned(config, Some(&lease(address, None)), &links()).state;
+    let forgotten = |actual: &NetworkState, wanted: &NetworkState| {
+        reconcile(actual, wanted).into_iter().find_map(|change| match change {
+            Change::ForgetFlows { uplink, forwards } => {
+                Some((uplink.map_or("none".into(), |uplink| uplink.to_string()), forwards.len()))
+            }
+            _ => None,
+        })
+    };
+    let (old, new) = (at(&open, "192.168.0.51/24"), at(&open, "192.168.0.52/24"));
+    assert_eq!(forgotten(&old, &old), None);
+    assert_eq!(forgotten(&old, &new), Some(("192.168.0.52".into(), 1)), "another address");
+    assert_eq!(
+        forgotten(&old, &at(&plain, "192.168.0.51/24")),
+        Some(("192.168.0.51".into(), 0)),
+        "the last one is gone"
+    );
+    let restarted = NetworkState { filter: None, ..old.clone() };
+    assert_eq!(forgotten(&restarted, &old), Some(("192.168.0.51".into(), 1)), "what an earlier process let in");
+    let nowhere = planned(&open, None, &links()).state;
+    assert_eq!(forgotten(&old, &nowhere), Some(("none".into(), 1)), "by the forwards alone until there is an address");
+    assert_eq!(forgotten(&nowhere, &new), Some(("192.168.0.52".into(), 1)));
+    let (old, new) = (at(&plain, "192.168.0.51/24"), at(&plain, "192.168.0.52/24"));
+    assert_eq!(forgotten(&old, &new), None, "nothing to look at without port forwards");
+    let restarted = NetworkState { filter: None, ..old.clone() };
+    assert_eq!(forgotten(&restarted, &old), Some(("192.168.0.51".into(), 0)), "an earlier process may have had some");
+}
+
 /// A kernel in miniature. With any address of an interface it forgets that interface's routes.
 fn apply(state: &mut NetworkState, change: &Change) {
     match change.clone() {
@@ -244,6 +283,7 @@ fn apply(state: &mut NetworkState, change: &Change) {
             assert_eq!(state.links[&route.interface].index, index);
             state.routes.insert(destination, route);
         }
+        Change::ForgetFlows { .. } => {}
         Change::SetForwarding(on) => {
             assert!(!on || state.filter.is_some(), "forwarding without a filter");
             state.forwarding = on;

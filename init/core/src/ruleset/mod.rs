@@ -16,6 +16,7 @@ mod build;
 mod counter;
 mod encode;
 mod expression;
+mod flows;
 mod inbound;
 mod nla;
 mod readings;
@@ -27,6 +28,7 @@ mod text;
 pub use build::{Inputs, build};
 pub use counter::Counter;
 pub use encode::{Batch, encode};
+pub use flows::{FLOWS_MAX, Flow, flows_request, read_flows};
 pub use readings::{Reading, counters_request, read_counters, table};
 pub use statement::{Icmpv6Type, Protocol, Statement};
 

@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 /// Marks an attribute whose payload is attributes.
-const NLA_F_NESTED: u16 = 1 << 15;
+pub const NLA_F_NESTED: u16 = 1 << 15;
 
 /// A text with the zero byte that ends it in C.
 pub fn text(out: &mut Vec<u8>, kind: u16, value: &str) {

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 const GET_OBJECT: u16 = 19;
-const NLM_F_DUMP: u16 = 0x300;
+pub(super) const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// `struct nlmsghdr` and `struct nfgenmsg` in bytes.
@@ -30,14 +30,21 @@ pub struct Reading {
 
 /// The message that asks for all counters of our table.
 pub fn counters_request() -> Vec<u8> {
+    request(NFNL_SUBSYS_NFTABLES << 8 | GET_OBJECT, NLM_F_REQUEST | NLM_F_DUMP, NFPROTO_INET, |out| {
+        text(out, 1, TABLE);
+        be32(out, 3, 1); // NFT_OBJECT_COUNTER
+    })
+}
+
+/// One message to the kernel, with the attributes that `fill` writes. Its sequence number is 0.
+pub(super) fn request(kind: u16, flags: u16, family: u8, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&(NFNL_SUBSYS_NFTABLES << 8 | GET_OBJECT).to_ne_bytes());
-    out.extend_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    out.extend_from_slice(&kind.to_ne_bytes());
+    out.extend_from_slice(&flags.to_ne_bytes());
     out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&[NFPROTO_INET, 0, 0, 0]);
-    text(&mut out, 1, TABLE);
-    be32(&mut out, 3, 1); // NFT_OBJECT_COUNTER
+    out.extend_from_slice(&[family, 0, 0, 0]);
+    fill(&mut out);
     let length = out.len() as u32;
     if let Some(field) = out.first_chunk_mut() {
         *field = length.to_ne_bytes();
@@ -46,7 +53,16 @@ pub fn counters_request() -> Vec<u8> {
 }
 
 /// Takes the counters out of one datagram of the answer. `true`: it was the last one (also if it is an error).
-pub fn read_counters(mut datagram: &[u8], readings: &mut Vec<Reading>) -> bool {
+pub fn read_counters(datagram: &[u8], readings: &mut Vec<Reading>) -> bool {
+    messages(datagram, |kind, body| {
+        if kind == NFNL_SUBSYS_NFTABLES << 8 | NEW_OBJECT && readings.len() < READINGS_MAX {
+            readings.extend(reading(body));
+        }
+    })
+}
+
+/// Gives the kind and the attributes of each message of a datagram to `take`. `true`: there will be no more.
+pub(super) fn messages(mut datagram: &[u8], mut take: impl FnMut(u16, &[u8])) -> bool {
     while let Some(header) = datagram.first_chunk::<HEADER>() {
         let [a, b, c, d, k, l, ..] = *header;
         let length = usize::try_from(u32::from_ne_bytes([a, b, c, d])).unwrap_or(usize::MAX).max(HEADER);
@@ -54,10 +70,7 @@ pub fn read_counters(mut datagram: &[u8], readings: &mut Vec<Reading>) -> bool {
         if kind == NLMSG_DONE || kind == NLMSG_ERROR {
             return true;
         }
-        let body = datagram.get(HEADER + FAMILY_HEADER..length.min(datagram.len())).unwrap_or_default();
-        if kind == NFNL_SUBSYS_NFTABLES << 8 | NEW_OBJECT && readings.len() < READINGS_MAX {
-            readings.extend(reading(body));
-        }
+        take(kind, datagram.get(HEADER + FAMILY_HEADER..length.min(datagram.len())).unwrap_or_default());
         let Some(next) = length.checked_next_multiple_of(4) else { return true };
         datagram = datagram.get(next..).unwrap_or_default();
     }
@@ -73,7 +86,7 @@ fn reading(object: &[u8]) -> Option<Reading> {
 }
 
 /// The payload of the first attribute of this kind.
-fn attribute(mut list: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn attribute(mut list: &[u8], wanted: u16) -> Option<&[u8]> {
     while let Some(([a, b, k, l], _)) = list.split_first_chunk::<4>() {
         let length = usize::from(u16::from_ne_bytes([*a, *b])).max(4);
         // The upper two bits are flags (nested, byte order).

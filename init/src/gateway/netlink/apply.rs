@@ -1,6 +1,6 @@
 //! One change at a time, as a request to the kernel.
 
-use super::{Network, REQUEST_DEADLINE, nft, sysctl};
+use super::{Network, REQUEST_DEADLINE, flows, nft, sysctl};
 use anyhow::{Context, Result, bail, ensure};
 use gatepost_core::net::{Ipv4Addr, Ipv4Net};
 use gatepost_core::plan::{Change, Filter, ROUTE_PROTOCOL, Route};
@@ -12,6 +12,7 @@ impl Network {
         match change {
             Change::InstallFilter(filter) => self.install(filter).await,
             Change::SetSysctl { path, value } => sysctl::write(path, value),
+            Change::ForgetFlows { uplink, forwards } => flows::forget(*uplink, forwards.clone()).await,
             Change::SetForwarding(true) => {
                 ensure!(self.filter.is_some(), "the packet filter is not in force");
                 sysctl::set_forwarding(true)
@@ -71,7 +72,10 @@ impl Network {
             Change::RemoveRoute { destination, route, index } => {
                 done(routes.del(message(*destination, route, *index)).execute().await, &[libc::ESRCH, libc::ENODEV])
             }
-            Change::InstallFilter(_) | Change::SetSysctl { .. } | Change::SetForwarding(_) => Ok(()),
+            Change::InstallFilter(_)
+            | Change::SetSysctl { .. }
+            | Change::ForgetFlows { .. }
+            | Change::SetForwarding(_) => Ok(()),
         }
     }
 }

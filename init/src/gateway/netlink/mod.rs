@@ -11,6 +11,7 @@
 
 mod apply;
 mod counters;
+mod flows;
 mod links;
 mod nft;
 mod sysctl;

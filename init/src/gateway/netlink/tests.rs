@@ -83,9 +83,9 @@ fn a_plan_comes_true_and_stays() {
         assert!(sysctl::forwarding());
         assert_eq!(settle(&mut network, Some(&lease)).await.1, 0, "applying twice changes nothing");
 
-        // A gateway that starts again has only its filter to install.
+        // A gateway that starts again has only its filter to install, and to forget what another one let in.
         let mut again = Network::open().unwrap();
-        assert_eq!(settle(&mut again, Some(&lease)).await.1, 1);
+        assert_eq!(settle(&mut again, Some(&lease)).await.1, 2);
         assert!(ip("-4 -o addr show dev other").contains("10.77.0.1/24"), "not ours, not touched");
     });
 }

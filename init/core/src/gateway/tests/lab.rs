@@ -268,6 +268,7 @@ impl Lab {
                 state.links.get_mut(&interface).unwrap().addresses.insert(address);
             }
             Change::PutRoute { destination, route, .. } => drop(state.routes.insert(destination, route)),
+            Change::ForgetFlows { .. } => {}
             Change::SetForwarding(on) => state.forwarding = on,
         }
     }
