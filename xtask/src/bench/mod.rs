@@ -2,6 +2,7 @@
 //! machines say nothing about each other; the ratio does.
 
 mod boot;
+mod dhcp;
 mod dns;
 mod nat;
 mod wifi;
@@ -19,6 +20,8 @@ pub struct Args {
 enum What {
     /// Time to the first DHCPOFFER against the same kernel with a first process that powers off at once
     Boot(boot::Args),
+    /// Leases a second and their cost, beside dnsmasq and Kea (installs them and perfdhcp from Debian)
+    Dhcp(dhcp::Args),
     /// Processor time of a DNS answer out of the cache, against dnsmasq, unbound and a loop that only sends packets back
     Dns(dns::Args),
     /// Instructions a forwarded packet with our packet filter, against three rules of iptables
@@ -31,6 +34,7 @@ enum What {
 pub fn run(args: Args) -> Result<()> {
     match args.what {
         What::Boot(args) => boot::run(&args),
+        What::Dhcp(args) => dhcp::run(&args),
         What::Dns(args) => dns::run(&args),
         What::Nat(args) => nat::run(&args),
         What::Wifi(args) => wifi::run(&args),
