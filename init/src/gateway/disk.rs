@@ -1,7 +1,9 @@
 //! Writes to the config partition, on a thread of their own: an SD card may take a second for an fsync, and nobody's
 //! DNS waits for that.
 //!
-//! Jobs that queue up while one sync runs are written together and made durable by the next one (group commit).
+//! Jobs that queue up while one sync runs are written together and made durable by the next one (group commit). A card
+//! wears by each sync and a fast disk would be asked for one a lease, so under load they begin at least [`PAUSE`] apart;
+//! a job that comes alone is written at once.
 
 use super::event::{Event, EventSender};
 use gatepost_core::wifi::Secret;
@@ -11,10 +13,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Jobs that may wait. The core holds back its own when the disk is slow, so this is never reached in practice; a
 /// full queue refuses the job rather than block the event loop.
 const QUEUE: usize = 1024;
+
+/// From the begin of one write to that of the next.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The leases' journal in the state folder.
 pub const LEASES: &str = "leases.journal";
@@ -84,7 +90,10 @@ impl Disk {
 
 fn work(state: &Path, queue: &Receiver<Job>, events: &EventSender) {
     let mut journal = Journal::Closed;
+    let mut next = Instant::now();
     while let Ok(first) = queue.recv() {
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        next = Instant::now() + PAUSE;
         let mut batch = vec![first];
         batch.extend(queue.try_iter().take(QUEUE));
         let event = match write_batch(state, &mut journal, batch) {
@@ -117,9 +126,16 @@ enum Journal {
 /// Writes the jobs in order and makes them durable; returns the last journal sequence, or 0 if none was among them.
 fn write_batch(state: &Path, journal: &mut Journal, batch: Vec<Job>) -> io::Result<u64> {
     let mut last = 0;
-    for job in batch {
+    let mut batch = batch.into_iter().peekable();
+    while let Some(job) = batch.next() {
         match job {
-            Job::Append { sequence, bytes } => {
+            Job::Append { mut sequence, mut bytes } => {
+                while let Some(Job::Append { sequence: later, bytes: more }) =
+                    batch.next_if(|job| matches!(job, Job::Append { .. }))
+                {
+                    sequence = later;
+                    bytes.extend(more);
+                }
                 if matches!(journal, Journal::Closed) {
                     *journal = Journal::Open(open_journal(state)?);
                 }
@@ -197,6 +213,8 @@ mod tests {
         let whole = Job::Replace { sequence: 3, bytes: b"whole".to_vec() };
         assert_eq!(write_batch(&state, &mut journal, vec![append(2), whole, append(4)]).unwrap(), 4);
         assert_eq!(fs::read(state.join(LEASES)).unwrap(), b"whole4");
+        assert_eq!(write_batch(&state, &mut journal, vec![append(5), append(6)]).unwrap(), 6);
+        assert_eq!(fs::read(state.join(LEASES)).unwrap(), b"whole456", "those that came together, in their order");
     }
 
     #[test]

@@ -10,9 +10,6 @@ use std::process::Command;
 /// The interface that is served.
 pub const LAN: &str = "lan0";
 
-/// Addresses that each server may lease.
-pub const POOL: u32 = 64_000;
-
 /// A server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Server {
@@ -86,6 +83,15 @@ const KEA: &str = r#"{ "Dhcp4": {
     "option-data": [ { "name": "routers", "data": "10.0.0.1" }, { "name": "domain-name-servers", "data": "10.0.0.1" } ] } ],
   "loggers": [ { "name": "kea-dhcp4", "severity": "ERROR", "output_options": [ { "output": "stderr" } ] } ]
 } }"#;
+
+/// How the servers were set up, for people.
+pub fn settings() -> String {
+    let limit = "the limit of 100 offers a second raised to 100,000";
+    format!(
+        "settings: a /16 with 64,000 addresses for all; gateway: plain, {limit}, ACK after fdatasync; \
+         dnsmasq: --no-ping, no DNS, lease file; Kea: memfile, persistent, without lease file cleanup"
+    )
+}
 
 /// What was measured, a line.
 pub fn versions() -> Result<String> {
