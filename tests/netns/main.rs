@@ -10,6 +10,7 @@ mod clients;
 mod dns_load;
 mod firewall;
 mod flood;
+mod memory;
 mod moving;
 mod names;
 mod netboot;
