@@ -1,7 +1,7 @@
 //! The gateway is carried to another home: another network is at the other end of the uplink's cable, with another router
 //! and other DNS servers, and nothing is restarted.
 
-use crate::world::{CONFIG, DEADLINE, FAR_ADDRESS, FAR_NAME, Namespace, WAN_HOST, World};
+use crate::world::{CONFIG, DEADLINE, FAR_ADDRESS, FAR_NAME, Namespace, RANGE, WAN_HOST, World};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// Where the second home's router is, and what it hands out.
@@ -80,6 +80,7 @@ fn flows_of_port_forwards_go_with_the_address_and_with_the_forward() {
     let first = port_5000(&world);
     call(&caller, first);
     assert_eq!(answer(), first);
+    world.wait_for("the lease on disk", |world| world.path("state/uplink.lease").exists().then_some(()));
     restart(&mut world);
     call(&caller, first);
     assert_eq!(answer(), first, "a crash ends nothing");
@@ -123,6 +124,29 @@ fn rfc8910_a_network_with_a_log_in_page_says_where_it_is() {
         world.wait_for("the log-in page", |world| world.ask("status").ok().filter(|text| text.contains("portal   ")));
     assert!(status.contains("open https://login.hotel.example/ on a machine of the LAN"), "{status}");
     assert!(world.ask("log").unwrap().contains("https://login.hotel.example/"));
+}
+
+#[test]
+fn a_network_that_answers_every_name_with_its_own_page_is_noticed_until_it_ends() {
+    let Some(mut world) = World::without_gateway("portal by DNS") else { return };
+    world.restart_dnsmasq_with(RANGE, &["--address=/#/192.0.2.1"]);
+    world.write_config(CONFIG.as_bytes());
+    world.start_gateway();
+    let says = "answers every name with 192.0.2.1: it likely wants a sign-in. Open http://192.0.2.1/";
+    world.wait_for("the portal", |world| world.ask("status").ok().filter(|text| text.contains(says)));
+    assert!(world.ask("log").unwrap().contains(says));
+    // Its page can be reached, under any name, but the answer is good for seconds only.
+    let name = "news.example";
+    world.plug_in_client();
+    let text = world.lan.output("dig", &["@10.0.0.1", "+noall", "+answer", name]).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert!(matches!(words[..], [_, ttl, "IN", "A", "192.0.2.1"] if ttl.parse::<u32>().unwrap() <= 5), "{text}");
+
+    // Signed in.
+    world.restart_dnsmasq_with(RANGE, &[&format!("--address=/{name}/{FAR_ADDRESS}")]);
+    world.wait_for("the right answer", |world| (world.dig(&[name]) == FAR_ADDRESS).then_some(()));
+    world.wait_for("the end of it", |world| world.ask("status").ok().filter(|text| !text.contains("portal")));
+    assert!(world.ask("log").unwrap().contains("answers names as it should again"));
 }
 
 #[test]

@@ -49,11 +49,13 @@ const CALM: Trouble = Trouble {
     question_ms: 2000,
 };
 
-/// How long the calm household is watched, in milliseconds.
+/// A day in milliseconds, and for how many days the calm household is watched.
 const DAY: u64 = 24 * 3_600_000;
+const DAYS: usize = 3;
 
-/// Memory that may be held more at some moment of the day's second half than at any of its first.
-const MAX_GROWTH: usize = 64 * 1024;
+/// Memory that may be held more at some moment of the last day than at any of the first. It swings by as much with the
+/// time since the process last died, for the cache fills anew; a leak of ten bytes a question would be twice that.
+const MAX_GROWTH: usize = 384 * 1024;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -80,28 +82,29 @@ fn two_hundred_clients_and_everything_that_goes_wrong() {
     let steps = number("GATEPOST_SIM_STEPS").unwrap_or(STEPS);
     let seeds = number("GATEPOST_SIM_SEED").map_or((0..SEEDS).collect(), |seed| vec![seed]);
     let share = steps / seeds.len() as u64;
+    let mut reached = [0; 8];
     for seed in seeds {
         let (start, _confession) = (Instant::now(), Confession(seed));
         let mut world = World::new(seed, ROUGH);
         (0..share).for_each(|_| world.step());
-        world.check_tally();
+        reached.iter_mut().zip(world.counts()).for_each(|(sum, count)| *sum += count);
         let (hours, seconds) = (world.real as f64 / 3_600_000.0, start.elapsed().as_secs_f32());
         report(&format!("seed {seed}: {share} steps, {hours:.1} h, {seconds:.1} s; {:?}", world.tally));
     }
+    assert!(reached.iter().all(|count| *count > 0), "something was never reached: {reached:?}");
 }
 
 #[test]
 fn a_day_leaves_nothing_behind() {
     let (start, _confession) = (Instant::now(), Confession(1));
     let mut world = World::new(1, CALM);
-    let mut peaks = [0, 0];
-    while world.real < DAY {
+    let mut peaks = [0; DAYS];
+    while let Some(peak) = peaks.get_mut((world.real / DAY) as usize) {
         world.step();
-        let half = &mut peaks[usize::from(world.real >= DAY / 2)];
-        *half = counting::live_bytes().max(*half);
+        *peak = counting::live_bytes().max(*peak);
     }
-    let grown = peaks[1].saturating_sub(peaks[0]);
+    let grown = peaks[DAYS - 1].saturating_sub(peaks[0]);
     let seconds = start.elapsed().as_secs_f32();
-    report(&format!("a day: {:?}; {} bytes held, grown by {grown}, {seconds:.1} s", world.tally, peaks[1]));
-    assert!(grown <= MAX_GROWTH, "{grown} bytes more in the second half of the day: {peaks:?}");
+    report(&format!("{DAYS} days: {:?}; {peaks:?} bytes held, {seconds:.1} s", world.tally));
+    assert!(grown <= MAX_GROWTH, "{grown} bytes more on the last day than on the first: {peaks:?}");
 }

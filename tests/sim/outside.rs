@@ -101,6 +101,8 @@ impl NameServer {
             // Server failure; cut off, to be asked again by TCP.
             0 => reply[3] |= 2,
             1 if udp => reply[2] |= 2,
+            // Nobody has a name there (RFC 6761 section 6.4).
+            _ if name_of(asked).ends_with("invalid") => reply[3] |= 3,
             _ => {
                 self.next = (self.next + 1) % (1 << 17);
                 let address = Ipv4Addr::from(0xc612_0000 | self.next);

@@ -86,6 +86,17 @@ impl Answer {
         Answer { ede: Some(ede), ..Answer::failure(question, rcode::NOERROR, lifetime) }
     }
 
+    /// The same to be passed on once: with TTLs of at most `most` seconds, and not to be kept.
+    pub(super) fn only_once(mut self, most: u32) -> Answer {
+        for &at in &self.ttl_at {
+            let at = usize::from(at).saturating_sub(HEADER);
+            if let Some(four) = self.body.get_mut(at..at + 4).and_then(|four| <&mut [u8; 4]>::try_from(four).ok()) {
+                *four = u32::from_be_bytes(*four).min(most).to_be_bytes();
+            }
+        }
+        Answer { lifetime: 0, ..self }
+    }
+
     /// Octets that keeping it takes.
     pub(super) fn size(&self) -> usize {
         self.body.len() + 2 * self.ttl_at.len()

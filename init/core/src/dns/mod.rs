@@ -30,6 +30,7 @@ mod flight;
 mod forwarder;
 mod local;
 mod name;
+mod portal;
 mod query;
 mod queue;
 mod rebind;
@@ -64,6 +65,7 @@ use flight::{Flight, Landed, Waiter};
 use forwarder::{Accepted, Due, Forwarder, Surroundings};
 use local::{Local, Said};
 use name::Name;
+use portal::Portal;
 use query::{Asked, Key, Question, Reading};
 use rebind::Rebind;
 use upstreams::Upstreams;
@@ -110,6 +112,7 @@ pub struct Dns {
     /// The name whose answer was kept back last.
     kept_back: Option<Name>,
     upstreams: Upstreams,
+    portal: Portal,
     forwarder: Forwarder,
     actions: VecDeque<Action>,
     stats: Stats,
@@ -125,6 +128,7 @@ impl Dns {
             block: Block::new(&settings.block),
             kept_back: None,
             upstreams: Upstreams::default(),
+            portal: Portal::default(),
             forwarder: Forwarder::default(),
             actions: VecDeque::new(),
             stats: Stats::default(),
@@ -436,6 +440,7 @@ impl Dns {
 
     /// Time has passed: to be called when [`Dns::poll_timeout`] is reached; harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant, entropy: &mut dyn Entropy) {
+        self.step_portal(now, entropy);
         loop {
             match self.with_forwarder(now, entropy, |forwarder, around| forwarder.due(around)) {
                 Some(Due::Landed(landed)) => self.deliver(Some(landed), now),
@@ -455,9 +460,9 @@ impl Dns {
         self.actions.pop_front()
     }
 
-    /// When [`Dns::handle_timeout`] has something to do; `None` while no question is in flight.
+    /// When [`Dns::handle_timeout`] has something to do; `None` while no question is in flight or will be of our own.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.forwarder.poll_timeout()
+        self.forwarder.poll_timeout().into_iter().chain(self.portal.poll_timeout()).min()
     }
 
     /// The name whose answer was kept back last because it points into the house, escaped; see [`crate::config::Rebind`].
@@ -496,7 +501,11 @@ impl Dns {
 
     /// Answers everybody who waited, and keeps the answer.
     fn deliver(&mut self, landed: Option<Landed>, now: Instant) {
-        let Some(Landed { flight, result }) = landed else { return };
+        let Some(landed) = landed else { return };
+        if self.hear_probe(&landed, now) {
+            return;
+        }
+        let Landed { flight, result } = landed;
         let (answer, how) = match result {
             Ok((answer, server)) => (self.police(answer, flight.key.question()), How::Upstream(server)),
             Err(code) => (Answer::failure(flight.key.question(), code, FAILURE_TTL), How::Failed),
@@ -523,13 +532,15 @@ impl Dns {
         if self.upstreams.has_own(&asked.name) {
             return answer;
         }
+        let answer = self.portal.temper(answer);
         // The lists may have come while the question was in flight.
         if self.block.domain_of(&asked.name).is_some() || self.block.is_behind(&asked, &answer) {
             self.stats.blocked += 1;
             let blocked = Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL);
             return Answer { rcode: rcode::NXDOMAIN, ..blocked };
         }
-        if !self.rebind.forbids(&asked, &answer.body, answer.counts[0]) {
+        let inside = self.rebind.forbids(&asked, &answer.body, answer.counts[0]);
+        if !inside || self.portal.is_page(&answer, self.settings.lan) {
             return answer;
         }
         self.stats.kept_back += 1;

@@ -87,6 +87,8 @@ pub struct Gateway {
     /// The station, if the uplink is to be Wi-Fi.
     wifi: Option<Wifi>,
     dns: Dns,
+    /// See [`Dns::portal`]; as it was said last.
+    portal_page: Option<Ipv4Addr>,
     /// Names of hosts and leases, as the DNS has them.
     names: BTreeMap<String, Ipv4Addr>,
     log: Log,
@@ -110,6 +112,7 @@ impl Gateway {
             version: start.version,
             dns: Dns::new(dns_settings(&start.config, lan), entropy),
             lan,
+            portal_page: None,
             uplink: None,
             conflict: None,
             serving: false,
@@ -359,6 +362,17 @@ impl Gateway {
                 other => self.actions.push_back(Action::Dns(other)),
             }
         }
+        self.follow_portal(now);
+    }
+
+    /// Says when the uplink's network begins to answer every name with one address, and when it ends.
+    fn follow_portal(&mut self, now: Instant) {
+        let page = self.dns.portal();
+        if page != self.portal_page {
+            self.portal_page = page;
+            let text = page.map_or_else(|| status::NO_PORTAL.into(), status::portal_page);
+            self.say(now, &text);
+        }
     }
 
     fn take_server(&mut self, action: dhcp_server::Action, now: Instant) {
@@ -387,6 +401,8 @@ impl Gateway {
                 self.uplink_lease = Some(lease);
                 self.replan(now);
                 self.update_upstreams();
+                // Servers that the user has named are not the network's.
+                self.dns.watch_for_portal(self.config.dns.upstream.is_empty(), now);
             }
             dhcp_client::Action::Lost { address, reason } => {
                 if self.uplink_lease.take().is_some() {
@@ -394,6 +410,7 @@ impl Gateway {
                 }
                 self.replan(now);
                 self.update_upstreams();
+                self.dns.watch_for_portal(false, now);
             }
             dhcp_client::Action::Remember(record) => {
                 self.remembered.clone_from(&record);

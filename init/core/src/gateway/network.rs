@@ -189,6 +189,7 @@ impl Gateway {
         if self.client.as_ref().map(|client| (client.index, client.mac)) != present && self.client.take().is_some() {
             self.uplink_lease = None;
             self.update_upstreams();
+            self.dns.watch_for_portal(false, now);
             self.actions.push_back(Action::CloseUplink);
         }
         let Some(link) = link else { return };

@@ -39,6 +39,9 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
     if let Some(portal) = gateway.portal() {
         let _ = writeln!(text, "portal   {}", self::portal(portal));
     }
+    if let Some(page) = gateway.dns.portal() {
+        let _ = writeln!(text, "portal   {}", portal_page(page));
+    }
     for trouble in gateway.troubles(now) {
         let _ = writeln!(text, "trouble  {trouble}");
     }
@@ -205,6 +208,17 @@ pub(super) fn portal(address: &str) -> String {
         "The uplink's network may want a log-in before it lets anybody out: open {address} on a machine of the LAN."
     )
 }
+
+/// The line about a network that answers every name with the address of its own page.
+pub(super) fn portal_page(page: Ipv4Addr) -> String {
+    format!(
+        "The uplink's network answers every name with {page}: it likely wants a sign-in. Open http://{page}/ in a browser on \
+         a machine of the LAN."
+    )
+}
+
+/// The line that follows when that is over.
+pub(super) const NO_PORTAL: &str = "The uplink's network answers names as it should again.";
 
 /// The line that says where the LAN stands now.
 pub(super) fn lan_moved(from: Ipv4Net, to: Ipv4Net) -> String {

@@ -73,8 +73,10 @@ fn a_nak_takes_the_address_back() {
     assert!(lab.addresses("eth1").is_empty() && lab.routes().is_empty(), "{:#?}", lab.transcript);
     assert!(lab.record.is_empty(), "the record is forgotten");
     assert_eq!(lab.addresses("eth0"), ["10.0.0.1/24"], "the LAN serves on");
+    // Our own questions whether the network is a portal's stayed unanswered so far.
+    let asked = lab.count("ask");
     lab.ask_dns("far.example");
-    assert_eq!(lab.count("ask"), 0, "there is nobody to ask");
+    assert_eq!(lab.count("ask"), asked, "there is nobody to ask");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod keeping;
 mod local_names;
 mod manners;
 mod matrix;
+mod portal;
 mod properties;
 mod rebinding;
 mod records;
