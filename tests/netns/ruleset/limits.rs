@@ -55,6 +55,49 @@ fn one_host_cannot_take_all_connections() {
     assert!(arrives(&outside).is_some());
 }
 
+/// What a host asks of the gateway itself does not count: one that has used up its share still gets names and keeps its
+/// lease, and a resolver of the LAN that asks much does not fill the table. A name server is asked by a made-up source all
+/// the same only if that is of the LAN.
+#[test]
+fn questions_to_the_gateway_are_no_connections() {
+    if !root() {
+        return;
+    }
+    let lab = Lab::new(Inputs { connections_per_host: 5, lan_udp: &[123], ..inputs() });
+    let outside = lab.uplink.run(|| bound("203.0.113.1:9"));
+    let greedy: Vec<_> = (0..8).map(|_| lab.lan.run(|| bound("10.0.0.2:0"))).collect();
+    for socket in &greedy {
+        socket.send_to(b"x", "203.0.113.1:9").unwrap();
+    }
+    wait_for(|| lab.counter("host_limit") == 3);
+    for _ in 0..5 {
+        assert!(arrives(&outside).is_some());
+    }
+    let tracked = || {
+        let count = lab.gateway.run(|| std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap());
+        count.trim().parse::<usize>().unwrap()
+    };
+    let before = tracked();
+    for port in [53, 67, 123] {
+        let service = lab.gateway.run(|| bound(&format!("10.0.0.1:{port}")));
+        for _ in 0..20 {
+            let socket = lab.lan.run(|| bound("10.0.0.2:0"));
+            socket.send_to(b"question", ("10.0.0.1", port)).unwrap();
+            let asker = arrives(&service).unwrap_or_else(|| panic!("port {port}"));
+            service.send_to(b"answer", asker).unwrap();
+            assert!(arrives(&socket).is_some(), "port {port}");
+        }
+        // Not from elsewhere.
+        lab.lan.run(|| lab::send_raw([192, 168, 9, 9].into(), [10, 0, 0, 1].into(), 1053, port));
+        lab.lan.run(|| lab::send_raw([10, 0, 0, 1].into(), [10, 0, 0, 1].into(), 1053, port));
+        service.set_nonblocking(true).unwrap();
+        assert_eq!(service.recv_from(&mut [0; 9]).unwrap_err().kind(), ErrorKind::WouldBlock, "port {port}");
+    }
+    assert!(tracked() <= before, "{before} connections before, {} now", tracked());
+    assert_eq!(lab.counter("host_limit"), 3);
+    assert!(lab.counter("spoofed") >= 3);
+}
+
 /// The same for connections to the gateway: a host that begins too many in a second is slowed down, another is not.
 #[test]
 fn a_flood_of_syns_from_one_host_is_thinned_out() {

@@ -32,9 +32,19 @@ const FIXED: &[(&str, &str)] = &[
     ("net/ipv6/conf/all/forwarding", "0"),
     // Seconds. RFC 5382 REQ-5: at least 2 h 4 min for idle TCP, where the kernel's 5 days let a table fill up.
     ("net/netfilter/nf_conntrack_tcp_timeout_established", "7440"),
-    // Seconds. RFC 4787 REQ-5: at least 2 min for a UDP flow that was answered; a lone question needs less.
-    ("net/netfilter/nf_conntrack_udp_timeout", "60"),
-    ("net/netfilter/nf_conntrack_udp_timeout_stream", "180"),
+    // Seconds. RFC 5382 REQ-5: at least 4 min for TCP that is not yet or no longer open.
+    ("net/netfilter/nf_conntrack_tcp_timeout_syn_sent", "240"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_syn_recv", "240"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_fin_wait", "240"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_close_wait", "240"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_last_ack", "240"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_time_wait", "240"),
+    // Seconds. RFC 4787 REQ-5: at least 2 min for UDP, better 5. To the kernel an exchange of less than two seconds is no
+    // stream, though somebody may have registered for calls with it: so both must be long enough.
+    ("net/netfilter/nf_conntrack_udp_timeout", "120"),
+    ("net/netfilter/nf_conntrack_udp_timeout_stream", "300"),
+    // Seconds. RFC 5508 REQ-2: at least 60 s for a ping.
+    ("net/netfilter/nf_conntrack_icmp_timeout", "60"),
 ];
 
 /// What holds for each of our two interfaces.
@@ -69,6 +79,19 @@ pub(super) fn connections_max(memory_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 5382 REQ-5, RFC 4787 REQ-5 (with the five minutes that it recommends for streams), RFC 5508 REQ-2.
+    #[test]
+    fn rfc4787_5382_5508_no_translation_is_forgotten_too_early() {
+        let wanted = sysctls(&Config::default(), 1 << 30);
+        let seconds = |name: &str| wanted[&format!("net/netfilter/nf_conntrack_{name}")].parse::<u32>().unwrap();
+        assert!(seconds("tcp_timeout_established") >= 2 * 3600 + 4 * 60);
+        for state in ["syn_sent", "syn_recv", "fin_wait", "close_wait", "last_ack", "time_wait"] {
+            assert!(seconds(&format!("tcp_timeout_{state}")) >= 4 * 60, "{state}");
+        }
+        assert!(seconds("udp_timeout") >= 2 * 60 && seconds("udp_timeout_stream") >= 5 * 60);
+        assert!(seconds("icmp_timeout") >= 60);
+    }
 
     #[test]
     fn the_connection_table_grows_with_the_memory() {

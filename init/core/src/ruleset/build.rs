@@ -5,6 +5,9 @@
 //! all of it, so sources, limits and port forwards are looked at once a connection, in `arriving`. That is a chain of
 //! type nat: the kernel passes it only while a connection has no translation yet, and a packet dropped there leaves no
 //! entry behind. Replies and later packets with a false source fall to the reverse path filter (`rp_filter=1`).
+//!
+//! Questions of the LAN to the gateway itself are not tracked at all: they would fill the table that its hosts share, and
+//! a host that has used up its share must still get names and keep its lease.
 
 use super::inbound::{allowed, passed_on, port_forwards};
 use super::{
@@ -23,7 +26,7 @@ use alloc::vec::Vec;
 pub struct Inputs<'a> {
     /// The LAN's interface name, at most 15 bytes. It need not exist.
     pub lan_interface: &'a str,
-    /// The LAN's prefix; host bits are ignored.
+    /// The LAN's prefix; its host bits are the gateway's own address there.
     pub lan: Ipv4Net,
     /// The uplink's interface name, at most 15 bytes. It need not exist. `None`: nothing is forwarded at all.
     pub uplink_interface: Option<&'a str>,
@@ -52,10 +55,14 @@ const ICMP_PER_SECOND: u32 = 1000;
 /// TCP connections that one host may begin to the gateway: a second, and at once.
 const SYN_RATE: (u32, u32) = (25, 50);
 
+/// What the gateway answers over UDP without remembering the asker: DNS, DHCP and NTP.
+const STATELESS: [u16; 3] = [53, 67, 123];
+
 /// The name of the flowtable.
 const FLOWTABLE: &str = "fast";
 
-// Priorities of linux/netfilter_ipv4.h: NF_IP_PRI_NAT_DST, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC.
+// Priorities of linux/netfilter_ipv4.h: NF_IP_PRI_RAW, NF_IP_PRI_NAT_DST, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC.
+const RAW: i32 = -300;
 const DSTNAT: i32 = -100;
 const FILTER: i32 = 0;
 const SRCNAT: i32 = 100;
@@ -67,6 +74,9 @@ const NEVER_FROM_UPLINK: [Ipv4Net; 3] = [net([0, 0, 0, 0], 8), net([127, 0, 0, 0
 /// Networks that the internet does not route (RFC 1918, RFC 3927).
 const PRIVATE: [Ipv4Net; 4] =
     [net([10, 0, 0, 0], 8), net([172, 16, 0, 0], 12), net([192, 168, 0, 0], 16), net([169, 254, 0, 0], 16)];
+
+/// To every host of the link (RFC 919).
+const EVERYBODY: Ipv4Net = net([255, 255, 255, 255], 32);
 
 /// The source of a host that has no address yet.
 const NO_ADDRESS_YET: Ipv4Net = net([0, 0, 0, 0], 32);
@@ -118,6 +128,9 @@ pub fn build(inputs: &Inputs) -> Ruleset {
         .filter(|_| inputs.flowtable)
         .map(|uplink| Flowtable { name: FLOWTABLE, devices: [inputs.lan_interface.to_owned(), uplink.to_owned()] });
     let mut chains = vec![
+        base("questions", ChainKind::Filter, Hook::Prerouting, RAW, Policy::Accept, questions(inputs)),
+        called("stateless", STATELESS.map(|port| rule([udp(port), Notrack])).into()),
+        base("answers", ChainKind::Filter, Hook::Output, RAW, Policy::Accept, answers(inputs)),
         base("arriving", ChainKind::Nat, Hook::Prerouting, DSTNAT, Policy::Accept, arriving(inputs)),
         base("input", ChainKind::Filter, Hook::Input, FILTER, Policy::Drop, input(inputs)),
         called("pings", pings(inputs)),
@@ -148,6 +161,21 @@ pub fn build(inputs: &Inputs) -> Ruleset {
     Ruleset { counters, sets: vec![SourceSet::Connections, SourceSet::Syns], flowtable, chains }
 }
 
+/// What the LAN asks of the gateway itself. A packet from any other source stays tracked, so that `arriving` sees it; the
+/// gateway's own address as a source is a martian to the kernel.
+fn questions(inputs: &Inputs) -> Vec<Rule> {
+    let (lan, gateway) = (inputs.lan, host(inputs.lan.address()));
+    // The destination first: every packet that is only passed on meets this rule, and is done with it at once.
+    vec![rule([DestinationIn(gateway), from(inputs.lan_interface), SourceIn(lan), Jump("stateless")])]
+}
+
+/// What the gateway answers to them.
+fn answers(inputs: &Inputs) -> Vec<Rule> {
+    let gateway = host(inputs.lan.address());
+    let answer = |port| rule([out(inputs.lan_interface), SourceIn(gateway), UdpFrom(port), Notrack]);
+    STATELESS.map(answer).into()
+}
+
 /// The first packet of every connection: addresses that can't be true (BCP 38 and its mirror image), hosts that take
 /// more than their share, ports that are passed on.
 fn arriving(inputs: &Inputs) -> Vec<Rule> {
@@ -167,6 +195,8 @@ fn arriving(inputs: &Inputs) -> Vec<Rule> {
         }
     }
     rules.push(spoofed(vec![NoWayBack]));
+    // A client that rebinds asks everybody (RFC 2131 §4.4.5), and must be heard.
+    rules.push(rule([from(lan), DestinationIn(EVERYBODY), udp(67), Accept]));
     let too_many = SourceConnectionsOver(inputs.connections_per_host);
     rules.push(rule([from(lan), SourceIn(inputs.lan), too_many, Count(Counter::HostLimit), Drop]));
     if inputs.uplink_interface.is_some() && !inputs.forwards.is_empty() {
@@ -330,6 +360,11 @@ fn leaving(inputs: &Inputs, uplink: &str) -> Vec<Rule> {
         rules.push(rule([from(inputs.lan_interface), out(inputs.lan_interface), PortForwarded, Masquerade]));
     }
     rules
+}
+
+/// One address; 32 is no wrong length.
+const fn host(address: Ipv4Addr) -> Ipv4Net {
+    net(address.octets(), 32)
 }
 
 fn base(name: &'static str, kind: ChainKind, hook: Hook, priority: i32, policy: Policy, rules: Vec<Rule>) -> Chain {

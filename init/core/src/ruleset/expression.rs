@@ -109,6 +109,11 @@ pub fn statement(out: &mut Vec<u8>, statement: &Statement, set_id: u32) {
             payload(out, Base::Transport, 0, 4);
             cmp(out, Cmp::Eq, &((u32::from(*source) << 16) | u32::from(*destination)).to_be_bytes());
         }
+        Statement::UdpFrom(port) => {
+            l4proto(out, Protocol::Udp as u8);
+            payload(out, Base::Transport, 0, 2);
+            cmp(out, Cmp::Eq, &port.to_be_bytes());
+        }
         Statement::TcpHandshake => tcp_syn(out, FIN_SYN_RST),
         Statement::TcpSyn => tcp_syn(out, FIN_SYN_RST_ACK),
         Statement::EchoRequest => icmp(out, &[8]),
@@ -131,6 +136,7 @@ pub fn statement(out: &mut Vec<u8>, statement: &Statement, set_id: u32) {
         }),
         Statement::ClampMss => clamp_mss(out),
         Statement::AddToFlowtable(name) => expression(out, "flow_offload", |data| text(data, 1, name)),
+        Statement::Notrack => expression(out, "notrack", |_| ()),
         Statement::Masquerade => expression(out, "masq", |_| ()),
         Statement::ForwardTo(address, port) => destination_nat(out, *address, *port),
         Statement::Jump(chain) => verdict(out, JUMP, Some(chain)),

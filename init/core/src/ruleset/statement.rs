@@ -55,6 +55,8 @@ pub enum Statement {
     To(Protocol, u16, u16),
     /// `udp sport 67 udp dport 68`
     UdpFromTo(u16, u16),
+    /// `udp sport 53`
+    UdpFrom(u16),
     /// `tcp flags syn / fin,syn,rst`: the SYN and the SYN-ACK of a handshake.
     TcpHandshake,
     /// `tcp flags syn / fin,syn,rst,ack`: the SYN alone.
@@ -79,6 +81,8 @@ pub enum Statement {
     ClampMss,
     /// `flow add @fast`
     AddToFlowtable(&'static str),
+    /// `notrack`: conntrack passes over this packet.
+    Notrack,
     /// `masquerade`
     Masquerade,
     /// `dnat ip to 10.0.0.2` or `dnat ip to 10.0.0.2:80`

@@ -61,6 +61,7 @@ impl Display for Base {
             Policy::Drop => "drop",
         };
         let priority = match self.priority {
+            -300 => "raw",
             -100 => "dstnat",
             0 => "filter",
             100 => "srcnat",
@@ -120,6 +121,7 @@ impl Display for Statement {
             Statement::To(protocol, first, last) if first == last => write!(f, "{protocol} dport {first}"),
             Statement::To(protocol, first, last) => write!(f, "{protocol} dport {first}-{last}"),
             Statement::UdpFromTo(source, destination) => write!(f, "udp sport {source} udp dport {destination}"),
+            Statement::UdpFrom(port) => write!(f, "udp sport {port}"),
             Statement::TcpHandshake => f.write_str("tcp flags syn / fin,syn,rst"),
             Statement::TcpSyn => f.write_str("tcp flags syn / fin,syn,rst,ack"),
             Statement::EchoRequest => f.write_str("icmp type echo-request"),
@@ -143,6 +145,7 @@ impl Display for Statement {
             Statement::Count(counter) => write!(f, "counter name \"{}\"", counter.name()),
             Statement::ClampMss => f.write_str("tcp option maxseg size set rt mtu"),
             Statement::AddToFlowtable(name) => write!(f, "flow add @{name}"),
+            Statement::Notrack => f.write_str("notrack"),
             Statement::Masquerade => f.write_str("masquerade"),
             Statement::ForwardTo(address, None) => write!(f, "dnat ip to {address}"),
             Statement::ForwardTo(address, Some(port)) => write!(f, "dnat ip to {address}:{port}"),
