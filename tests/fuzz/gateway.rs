@@ -13,7 +13,7 @@ use gatepost_core::frame::{Arp, Datagram};
 use gatepost_core::gateway::{Action, ConfigSource, Gateway, Start};
 use gatepost_core::net::{Ipv4Addr, MacAddr};
 use gatepost_core::plan::Change;
-use gatepost_core::time::{Duration, Instant, WallTime};
+use gatepost_core::time::{Duration, Instant, Reading, UnixNanos, WallTime};
 use std::net::{SocketAddr, SocketAddrV4};
 use tests::kernel::Kernel;
 use tests::mutate::Mutator;
@@ -49,6 +49,9 @@ struct Bed {
     /// The DHCP client's last message.
     asked: Vec<u8>,
     open: Vec<Open>,
+    /// The last question to a time server.
+    time_question: Option<(Ipv4Addr, [u8; 48])>,
+    time_corrected: u64,
     probing: Option<Ipv4Addr>,
     /// The address that the LAN was asked for last.
     lan_probe: Ipv4Addr,
@@ -68,6 +71,7 @@ fn start(journal: Vec<u8>, uplink_record: Vec<u8>) -> Start {
         uplink_record,
         wifi_record: Vec::new(),
         memory_bytes: 1 << 30,
+        built: WallTime(1_690_000_000),
     }
 }
 
@@ -86,6 +90,8 @@ impl Bed {
             heard: Heard::default(),
             asked: vec![],
             open: vec![],
+            time_question: None,
+            time_corrected: 0,
             probing: None,
             lan_probe: LAN,
             lan_messages: 0,
@@ -125,6 +131,8 @@ impl Bed {
                 }
                 Action::UplinkDhcp(other) => panic!("not for the shell: {other:?}"),
                 Action::Dns(action) => sent += self.dns(action),
+                Action::AskTime { server, payload } => self.time_question = Some((server, payload)),
+                Action::CorrectClock(_) => self.time_corrected += 1,
                 Action::RememberUplink(record) => {
                     self.uplink_leases += u64::from(!record.is_empty());
                     self.record = record;
@@ -205,7 +213,8 @@ impl Bed {
         let mut sent = self.pass_time(stream);
         let wall = self.wall();
         match stream.below(200) {
-            0..60 => {
+            0..2 => self.time(stream),
+            2..60 => {
                 let good = dhcp::from_client(stream, &self.heard, LAN);
                 let packet = bend_dhcp(stream, &good);
                 let cast = if stream.one_in(2) { Cast::Unicast } else { Cast::Broadcast };
@@ -245,6 +254,29 @@ impl Bed {
             frame = stream.bend(&frame).clone();
         }
         self.gateway.handle_uplink_dhcp(&frame, self.now, self.wall(), &mut self.entropy);
+    }
+
+    /// A time server's answer, or a question from the LAN.
+    fn time(&mut self, stream: &mut Mutator) {
+        let boot = self.now.as_millis() * 1_000_000;
+        let wall = UnixNanos::from(self.wall());
+        let at = Reading { boot, wall };
+        let Some((server, question)) = self.time_question else { return };
+        if stream.one_in(2) {
+            let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, stream.below(250) as u8), 123);
+            let bytes = stream.bend(&question).clone();
+            let answer = self.gateway.handle_ntp_query(&bytes, from, at, wall, self.now);
+            return assert!(answer.is_none_or(|answer| answer.len() <= bytes.len()));
+        }
+        let mut answer = question.to_vec();
+        answer[..4].copy_from_slice(&[0x24, stream.below(17) as u8, 6, 0xec]);
+        answer.copy_within(40..48, 24);
+        let seconds = self.wall().0 + 2_208_988_800 + u64::from(stream.below(3));
+        for place in [32, 40] {
+            answer[place..place + 8].copy_from_slice(&(seconds << 32).to_be_bytes());
+        }
+        let bytes = if stream.one_in(4) { answer } else { stream.bend(&answer).clone() };
+        self.gateway.handle_ntp_reply(server, &bytes, boot.saturating_sub(1_000_000), at, self.now);
     }
 
     fn arp(&mut self, stream: &mut Mutator) {
@@ -337,6 +369,6 @@ fn gateway() {
     bed.look();
     bed.act(&mut stream);
     fuzz("gateway", 10 * MILLION, stream, |stream| bed.step(stream));
-    let ways = [bed.lan_messages, bed.uplink_leases, bed.dns_answers];
+    let ways = [bed.lan_messages, bed.uplink_leases, bed.dns_answers, bed.time_corrected];
     assert!(ways.iter().all(|count| *count > 0), "a part of the gateway was never reached: {ways:?}");
 }

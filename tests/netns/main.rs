@@ -15,4 +15,5 @@ mod moving;
 mod names;
 mod netboot;
 mod restart;
+mod time;
 mod world;

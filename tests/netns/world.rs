@@ -330,6 +330,11 @@ impl World {
         is_ready.recv_timeout(DEADLINE).expect("the web server started");
     }
 
+    /// Whether a program that not every machine has is missing.
+    pub fn has_no(program: &str) -> bool {
+        ["/usr/sbin", "/usr/bin", "/sbin"].iter().all(|folder| !Path::new(folder).join(program).exists())
+    }
+
     /// dig on the LAN, the answers alone.
     pub fn dig(&self, words: &[&str]) -> String {
         let arguments = [&["@10.0.0.1", "+short", "+time=3", "+tries=2"], words].concat();

@@ -227,6 +227,7 @@ impl World {
             uplink_record: self.record.clone(),
             wifi_record: Vec::new(),
             memory_bytes: 1 << 30,
+            built: WallTime(FIRST_WALL),
         };
         self.gateway = Some(Gateway::new(start, self.now(), &mut self.entropy));
         self.lan_was_up = self.real;

@@ -14,6 +14,8 @@
 pub mod autoboot;
 pub mod cmdline;
 
+use crate::time::WallTime;
+
 /// Bytes in a sector of the card: the unit of every LBA.
 pub const SECTOR_BYTES: u64 = 512;
 
@@ -69,6 +71,13 @@ pub const AHEAD_INDEX: &str = "/lib/modules/ahead.index";
 pub const MODULES_DIR: &str = "/lib/modules";
 /// `key=value` lines about the image: `version=`, `built=` (Unix seconds).
 pub const RELEASE_FILE: &str = "/etc/gatepost-release";
+
+/// When the image was built, as [`RELEASE_FILE`] says; the beginning of 2026 where it does not: no clock is right that is
+/// behind this.
+pub fn built(release: &str) -> WallTime {
+    let read = |line: &str| line.strip_prefix("built=")?.trim().parse().ok().map(WallTime);
+    release.lines().find_map(read).unwrap_or(WallTime(1_767_225_600))
+}
 /// The program, in the root file system.
 pub const PROGRAM: &str = "/bin/gatepost";
 

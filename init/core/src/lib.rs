@@ -25,11 +25,14 @@ pub mod net;
 pub mod time;
 
 pub mod card;
+pub mod clock;
 pub mod dhcp_client;
 pub mod dhcp_server;
 pub mod dns;
 pub mod gateway;
+pub mod heartbeat;
 pub mod modules;
+pub mod ntp;
 pub mod plan;
 pub mod ruleset;
 pub mod slots;

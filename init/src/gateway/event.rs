@@ -3,8 +3,9 @@
 use super::netlink::Network;
 use gatepost_core::dns::{BlockList, Failure, UpstreamKey};
 use gatepost_core::gateway::WifiEvent;
+use gatepost_core::time::Reading;
 use gatepost_core::wifi::PmkDone;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use tokio::sync::mpsc;
 
 /// Events in the queue before whoever brings the next one waits. Waiting tasks hold their sockets still, so the
@@ -67,6 +68,17 @@ pub enum Event {
         key: UpstreamKey,
         /// What trouble.
         failure: Failure,
+    },
+    /// A time server's answer, not yet checked.
+    TimeReply {
+        /// The server that the socket is connected to.
+        from: Ipv4Addr,
+        /// The packet.
+        payload: Vec<u8>,
+        /// When the question left, by the boot clock in nanoseconds.
+        sent: u64,
+        /// What the clocks said when the answer came.
+        at: Reading,
     },
     /// Leases up to this sequence number are on the disk.
     LeasesStored {

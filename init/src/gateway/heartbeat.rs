@@ -1,5 +1,7 @@
-//! The sign of life to PID 1: one byte a second down a pipe that it gave us.
+//! The sign of life to PID 1, one byte a second down a pipe that it gave us; and what it is to do to the clock.
 
+use gatepost_core::heartbeat::Word;
+use gatepost_core::time::Correction;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, RawFd};
@@ -25,9 +27,19 @@ impl Heartbeat {
 
     /// Alive; `serving` when the LAN's services are open.
     pub fn beat(&mut self, serving: bool) {
+        self.say(Word::Beat { serving });
+    }
+
+    /// The clock is to be corrected.
+    pub fn correct_clock(&mut self, correction: Correction) {
+        self.say(Word::Correct(correction));
+    }
+
+    fn say(&mut self, word: Word) {
         if let Some(pipe) = &mut self.0 {
-            // A full pipe: PID 1 is busy and has enough of them. A broken one: it is gone, and so are we soon.
-            let _ = pipe.write(if serving { b"+" } else { b"." });
+            // A full pipe: PID 1 is busy and has enough of them. A broken one: it is gone, and so are we soon. Nothing of
+            // this size is ever written in part.
+            let _ = pipe.write(&word.encode());
         }
     }
 }

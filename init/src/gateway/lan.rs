@@ -5,6 +5,7 @@ use super::dns_tcp::DnsTcp;
 use super::dns_udp::DnsUdp;
 use super::event::EventSender;
 use super::lan_dhcp::LanDhcp;
+use super::ntp::LanTime;
 use gatepost_core::net::{Ipv4Net, MacAddr};
 use std::io;
 
@@ -18,16 +19,26 @@ pub struct Lan {
     pub udp: DnsUdp,
     /// DNS over TCP.
     pub tcp: DnsTcp,
+    /// The time, if the LAN may ask for it.
+    pub time: Option<LanTime>,
 }
 
 impl Lan {
-    /// Opens all of them.
-    pub fn open(interface: &str, index: u32, mac: MacAddr, lan: Ipv4Net, events: EventSender) -> io::Result<Self> {
+    /// Opens all of them; the time's only if `time` says so.
+    pub fn open(
+        interface: &str,
+        index: u32,
+        mac: MacAddr,
+        lan: Ipv4Net,
+        time: bool,
+        events: EventSender,
+    ) -> io::Result<Self> {
         Ok(Self {
             place: (interface.into(), index, mac, lan),
             dhcp: LanDhcp::open(interface, index, mac, lan.address(), events.clone())?,
             udp: DnsUdp::open(interface, lan.address())?,
             tcp: DnsTcp::open(interface, lan.address(), events)?,
+            time: time.then(|| LanTime::open(interface, lan.address())).transpose()?,
         })
     }
 

@@ -17,6 +17,7 @@ mod lan;
 mod lan_dhcp;
 mod many;
 mod netlink;
+mod ntp;
 mod raw;
 mod sandbox;
 mod say;
@@ -30,7 +31,9 @@ mod wifi;
 use anyhow::{Context, Result};
 use args::Args;
 use config_file::Loaded;
+use gatepost_core::card;
 use gatepost_core::gateway::{Gateway, Start};
+use gatepost_core::time::WallTime;
 use say::say;
 use std::path::Path;
 use std::process::ExitCode;
@@ -65,6 +68,8 @@ pub fn main(words: impl Iterator<Item = String>) -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     say::never_wait();
     let heartbeat = heartbeat::Heartbeat::from_environment();
+    // Before Landlock closes that file.
+    let built = card::built(&std::fs::read_to_string(card::RELEASE_FILE).unwrap_or_default());
     let mut loaded = config_file::load(&args.config, &args.state);
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
@@ -77,13 +82,13 @@ fn run(args: &Args) -> Result<()> {
         say(&format!("The host name can't be handed on: {error}."));
     }
     let keep = loaded.keep.take();
-    let gateway = start(args, loaded);
+    let gateway = start(args, loaded, built);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, shell::run(args, gateway, keep, heartbeat, facts))
 }
 
-fn start(args: &Args, loaded: Loaded) -> Gateway {
+fn start(args: &Args, loaded: Loaded, built: WallTime) -> Gateway {
     // A file that can't be read is as good as none: the gateway must come up.
     let read = |name, limit| {
         disk::read(&args.state, name, limit).unwrap_or_else(|error| {
@@ -103,6 +108,7 @@ fn start(args: &Args, loaded: Loaded) -> Gateway {
         // Nobody asks for it where the uplink is a cable.
         wifi_record: if wifi { read(WIFI_RECORD, MAX_RECORD) } else { Vec::new() },
         memory_bytes: netlink::memory_bytes(),
+        built,
     };
     Gateway::new(start, clock::now(), &mut entropy::KernelEntropy::new())
 }

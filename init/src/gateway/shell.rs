@@ -14,13 +14,13 @@ use super::tftp::Netboot;
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::wifi::{Keys, Wifi};
-use super::{UPLINK_RECORD, WIFI_RECORD, block_lists, clock, control};
+use super::{UPLINK_RECORD, WIFI_RECORD, block_lists, clock, control, ntp};
 use anyhow::{Context, Result, ensure};
 use gatepost_core::dns::{Client, Outcome, Transport};
 use gatepost_core::gateway::{Action, Gateway, WifiEvent};
 use gatepost_core::net::{Ipv4Net, MacAddr};
 use gatepost_core::plan::Change;
-use gatepost_core::time::Instant;
+use gatepost_core::time::{Instant, Reading};
 use gatepost_core::{dhcp_client, dhcp_server, dns};
 use std::future::pending;
 use std::io;
@@ -126,14 +126,18 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         ensure!(shell.blind < MAX_BLIND, "the network's state can't be read");
         let sleep = shell.sleep().max(MIN_SLEEP);
         let Shell { gateway, entropy, lan, .. } = &mut shell;
-        let (dhcp, udp, tcp) = match lan {
-            Some(Lan { dhcp, udp, tcp, .. }) => (Some(dhcp), Some(udp), Some(tcp)),
-            None => (None, None, None),
+        let (dhcp, udp, tcp, time) = match lan {
+            Some(Lan { dhcp, udp, tcp, time, .. }) => (Some(dhcp), Some(udp), Some(tcp), time.as_mut()),
+            None => (None, None, None, None),
         };
         tokio::select! {
             served = serve(udp, gateway, entropy) => shell.lan_result(served),
             received = receive(dhcp) => match received {
                 Ok(()) => shell.take_lan_dhcp(),
+                Err(error) => shell.lan_result(Err(error)),
+            },
+            asked = asked_for_time(time) => match asked {
+                Ok((message, peer, came)) => shell.tell_time(&message, peer, came),
                 Err(error) => shell.lan_result(Err(error)),
             },
             accepted = accept(tcp) => shell.lan_result(accepted),
@@ -181,6 +185,13 @@ async fn receive(dhcp: Option<&mut super::lan_dhcp::LanDhcp>) -> io::Result<()> 
     }
 }
 
+async fn asked_for_time(time: Option<&mut ntp::LanTime>) -> io::Result<(Vec<u8>, SocketAddrV4, Reading)> {
+    match time {
+        Some(time) => time.receive().await,
+        None => pending().await,
+    }
+}
+
 async fn accept(tcp: Option<&mut super::dns_tcp::DnsTcp>) -> io::Result<()> {
     match tcp {
         Some(tcp) => tcp.accept().await,
@@ -219,6 +230,9 @@ impl Shell {
             }
             Event::DnsAskFailed { key, failure } => {
                 self.gateway.handle_dns_failure(key, failure, now, &mut self.entropy);
+            }
+            Event::TimeReply { from, payload, sent, at } => {
+                self.gateway.handle_ntp_reply(from, &payload, sent, at, now);
             }
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
@@ -265,6 +279,14 @@ impl Shell {
             Outcome::Pending => {}
             // The connection must not count it as waiting.
             Outcome::Dropped => lan.tcp.no_answer(connection),
+        }
+    }
+
+    fn tell_time(&mut self, message: &[u8], peer: SocketAddrV4, came: Reading) {
+        let leaves = clock::reading().wall;
+        let answer = self.gateway.handle_ntp_query(message, peer, came, leaves, clock::now());
+        if let (Some(answer), Some(time)) = (answer, self.lan.as_ref().and_then(|lan| lan.time.as_ref())) {
+            time.send(peer, &answer);
         }
     }
 
@@ -325,6 +347,10 @@ impl Shell {
                 Action::LanDhcp(action) => self.lan_dhcp(action),
                 Action::UplinkDhcp(action) => self.uplink_dhcp(action),
                 Action::Dns(action) => self.dns(action),
+                Action::AskTime { server, payload } => {
+                    ntp::ask(server, payload, self.events.clone(), &mut self.entropy);
+                }
+                Action::CorrectClock(correction) => self.heartbeat.correct_clock(correction),
                 Action::RememberUplink(bytes) => {
                     // Lost when the disk is stuck: then the next start discovers an address anew.
                     self.disk.put(Job::Write { name: UPLINK_RECORD, bytes });
@@ -361,7 +387,8 @@ impl Shell {
         }
         // The old ones first: they hold the ports.
         (self.lan, self.netboot.1) = (None, None);
-        let opened = Lan::open(&interface, index, mac, lan, self.events.clone())
+        let time = self.gateway.config().ntp.serve;
+        let opened = Lan::open(&interface, index, mac, lan, time, self.events.clone())
             .map(|lan| self.lan = Some(lan))
             .map_err(|error| format!("The LAN's ports on {interface} can't be opened: {error}."));
         if opened.is_ok() && self.gateway.config().netboot.serve {

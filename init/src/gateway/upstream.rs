@@ -76,7 +76,8 @@ impl Upstream {
     }
 }
 
-fn open_udp(entropy: &mut impl Entropy) -> io::Result<std::net::UdpSocket> {
+/// A socket on a port of the kernel's entropy's choice.
+pub(super) fn open_udp(entropy: &mut impl Entropy) -> io::Result<std::net::UdpSocket> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..PORT_TRIES {
         let port = FIRST_PORT + entropy.below(LAST_PORT - FIRST_PORT + 1);

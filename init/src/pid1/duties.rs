@@ -20,6 +20,8 @@ const HAND_OVER_AFTER: Duration = Duration::from_secs(1);
 const MIRROR_AFTER: Duration = Duration::from_secs(1);
 /// And never more often than this: the gateway must not be able to wear out the card.
 const MIRROR_EVERY: Duration = Duration::from_secs(10);
+/// The time is saved this long after it was found out: the start has better to do, and a slew some way to go.
+const CLOCK_AFTER: Duration = Duration::from_secs(10);
 /// A report left on p1 by an earlier start is taken away if the gateway has not complained by then.
 const MIRROR_FIRST: Duration = Duration::from_secs(10);
 /// A watchdog that has not struck after this long will not: PID 1 restarts the machine itself.
@@ -98,6 +100,11 @@ impl Duties {
     /// The gateway wrote its complaints anew.
     pub fn handle_complaints(&mut self, now: Instant) {
         self.mirror_due = Some((now + MIRROR_AFTER).max(self.mirrored + MIRROR_EVERY));
+    }
+
+    /// The clock was set, or found right, for the first time: a power cut must not cost what is known.
+    pub fn save_clock_soon(&mut self, now: Instant) {
+        self.clock_due = self.clock_due.min(now + CLOCK_AFTER);
     }
 
     /// When something is due next. The watchdog's rhythm bounds it.

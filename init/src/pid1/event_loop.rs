@@ -12,7 +12,7 @@ use super::task::{Job, Tasks};
 use super::text::{self, LineCutter, RateLimit};
 use super::uevent::{Received, Uevents};
 use super::watchdog::Watchdog;
-use super::{config_copy, host_name, root_check};
+use super::{clock, config_copy, host_name, root_check};
 use gatepost_core::card::cmdline::BootWords;
 use gatepost_core::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -45,6 +45,7 @@ pub struct System {
     pub(super) tasks: Tasks,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) duties: Duties,
+    clock: clock::Adjuster,
     /// Where the gateway and the children print.
     pub(super) output: OwnedFd,
     printed: OwnedFd,
@@ -90,6 +91,7 @@ impl System {
             tasks: Tasks::default(),
             watchdog,
             duties: Duties::new(now),
+            clock: clock::Adjuster::new(),
             output,
             printed,
             cutter: LineCutter::default(),
@@ -179,12 +181,21 @@ impl System {
             Source::Signal => return self.handle_signals(now),
             Source::Hardware => self.handle_hardware(),
             Source::Printed => self.handle_printed(now),
-            Source::Heartbeat => self.supervisor.handle_heartbeat(now),
+            Source::Heartbeat => self.handle_heartbeat(now),
             Source::Folder => self.handle_folder(now),
             Source::Screen(screen) => self.handle_keys(screen, now),
             Source::Query => self.advance_queries(now),
         }
         None
+    }
+
+    fn handle_heartbeat(&mut self, now: Instant) {
+        let Some(correction) = self.supervisor.handle_heartbeat(now) else { return };
+        let outcome = self.clock.correct(correction);
+        outcome.say.into_iter().for_each(|line| self.say(&line));
+        if outcome.save {
+            self.duties.save_clock_soon(now);
+        }
     }
 
     fn handle_signals(&mut self, now: Instant) -> Option<End> {

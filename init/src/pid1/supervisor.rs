@@ -3,7 +3,8 @@
 use super::backoff::Backoff;
 use super::health::Health;
 use super::spawn::{self, Started};
-use gatepost_core::time::Instant;
+use gatepost_core::heartbeat::{Decoder, Word};
+use gatepost_core::time::{Correction, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, read};
@@ -15,12 +16,14 @@ pub struct Supervisor {
     start_at: Instant,
     backoff: Backoff,
     health: Health,
+    words: Decoder,
 }
 
 impl Supervisor {
     /// Nothing runs yet; the first start is due at once.
     pub fn new(now: Instant) -> Self {
-        Self { running: None, start_at: now, backoff: Backoff::default(), health: Health::new(now) }
+        let (backoff, health) = (Backoff::default(), Health::new(now));
+        Self { running: None, start_at: now, backoff, health, words: Decoder::default() }
     }
 
     /// Starts the process if that is due, kills it if it is stuck. Returns a sentence if something went wrong.
@@ -30,6 +33,7 @@ impl Supervisor {
             match spawn::gateway(output) {
                 Ok(started) => {
                     self.health.handle_start(now);
+                    self.words = Decoder::default();
                     self.running = Some(started);
                 }
                 Err(error) => {
@@ -46,15 +50,24 @@ impl Supervisor {
         None
     }
 
-    /// The heartbeat pipe is readable.
-    pub fn handle_heartbeat(&mut self, now: Instant) {
-        let mut beats = [0; 64];
-        let Some(running) = &mut self.running else { return };
-        match running.heartbeat.as_ref().map(|pipe| read(pipe, &mut beats)) {
+    /// The heartbeat pipe is readable. Returns the last correction of the clock that is asked for; earlier ones of the
+    /// same moment are overtaken by it.
+    pub fn handle_heartbeat(&mut self, now: Instant) -> Option<Correction> {
+        let mut bytes = [0; 64];
+        let running = self.running.as_mut()?;
+        let mut wanted = None;
+        match running.heartbeat.as_ref().map(|pipe| read(pipe, &mut bytes)) {
             Some(Ok(0)) => running.heartbeat = None,
-            Some(Ok(_)) => self.health.handle_beat(now),
+            Some(Ok(length)) => {
+                let health = &mut self.health;
+                self.words.push(bytes.get(..length).unwrap_or_default(), |word| match word {
+                    Word::Beat { .. } => health.handle_beat(now),
+                    Word::Correct(correction) => wanted = Some(correction),
+                });
+            }
             _ => {}
         }
+        wanted
     }
 
     /// A child ended. Returns a sentence if it was the gateway.

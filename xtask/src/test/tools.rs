@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the Debian package it comes in.
-const TOOLS: [(&str, &str); 24] = [
+const TOOLS: [(&str, &str); 25] = [
     ("/lib/systemd/systemd-networkd", "systemd"),
     ("atftp", "atftp"),
     ("busybox", "busybox"),
@@ -22,6 +22,7 @@ const TOOLS: [(&str, &str); 24] = [
     ("fsck.fat", "dosfstools"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("ntpdig", "ntpsec-ntpdig"),
     ("ping", "iputils-ping"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("sfdisk", "fdisk"),

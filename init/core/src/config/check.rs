@@ -1,6 +1,7 @@
 //! From what the file says to what the program may believe: every value is read, and what does not fit together is
 //! reported with the cure.
 
+use super::ntp;
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDns, RawLan, RawUplink, Text};
 use super::{Addressing, Config, Dns, Lan, MAX_UPSTREAMS, Uplink, Upstream};
@@ -28,7 +29,8 @@ pub(super) fn check(raw: &RawConfig, report: &mut Report<'_>) -> Config {
     let around = records::Around { domain: &domain, hostname: &hostname, hosts: &hosts };
     dns.records = records::check(&raw.dns.records, &raw.hosts, &around, report);
     let (firewall, forwards) = firewall::check(&raw.firewall, &hosts, within, report);
-    Config { hostname, domain, uplink, lan, dhcp, dns, hosts, firewall, forwards, netboot: raw.netboot }
+    let ntp = ntp::check(&raw.ntp, lan.address.address(), report);
+    Config { hostname, domain, uplink, lan, dhcp, dns, hosts, firewall, forwards, netboot: raw.netboot, ntp }
 }
 
 fn read_name(text: &Text, report: &mut Report<'_>) -> Option<String> {

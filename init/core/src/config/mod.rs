@@ -36,6 +36,8 @@
 //! | `[[host]]`, `[[forward]]`, `[[firewall.allow]]`, `[[firewall.block]]` | none |
 //! | `firewall.private_networks` | `false` |
 //! | `netboot.serve` | `false` |
+//! | `ntp.servers` | `"time.cloudflare.com"`, `"ntp.se"`, and those that the uplink's DHCP server names |
+//! | `ntp.serve` | `true` |
 //!
 //! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
 
@@ -54,6 +56,7 @@ mod forward;
 mod hosts;
 mod keeping;
 mod netboot;
+mod ntp;
 mod parse;
 mod problem;
 mod raw;
@@ -70,6 +73,7 @@ pub use block::{Block, BlockAnswer, MAX_LISTS};
 pub use firewall::{Allow, BlockedHost, Firewall, PortForward, Ports, Transport};
 pub use keeping::Keeping;
 pub use netboot::Netboot;
+pub use ntp::Ntp;
 pub use parse::parse;
 pub use problem::{FILE_NAME, MAX_PROBLEMS, Problem, Problems};
 pub use rebind::Rebind;
@@ -153,6 +157,8 @@ pub struct Config {
     pub forwards: Vec<PortForward>,
     /// Booting from the gateway.
     pub netboot: Netboot,
+    /// The time.
+    pub ntp: Ntp,
 }
 
 impl Default for Config {
@@ -176,6 +182,7 @@ impl Default for Config {
             firewall: Firewall::default(),
             forwards: Vec::new(),
             netboot: Netboot::default(),
+            ntp: Ntp::default(),
         }
     }
 }

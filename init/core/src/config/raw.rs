@@ -5,6 +5,7 @@
 
 use super::dhcp::{self, RawDhcp};
 use super::hosts::{self, RawHost};
+use super::ntp;
 use super::problem::{Report, echo};
 use super::wifi::{self, RawWifi};
 use super::{block, firewall, forward, netboot, rebind, records, syntax};
@@ -37,6 +38,7 @@ pub(super) struct RawConfig {
     pub hosts: Vec<RawHost>,
     pub firewall: firewall::Raw,
     pub netboot: netboot::Netboot,
+    pub ntp: ntp::Raw,
 }
 
 /// `[uplink]`
@@ -73,7 +75,7 @@ pub(super) struct RawDns {
 
 /// The keys of each section; the nameless one is the top of the file.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward", "netboot"]),
+    ("", &["hostname", "domain", "uplink", "lan", "dhcp", "host", "dns", "firewall", "forward", "netboot", "ntp"]),
     ("uplink", &["interface", "country", "wifi", "wifi_offload", "address", "gateway"]),
     ("lan", &["interface", "address", "alternative"]),
     ("dhcp", &dhcp::KEYS),
@@ -106,6 +108,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("firewall.block", &["host"]),
     ("forward", &["protocol", "port", "to", "to_port"]),
     ("netboot", netboot::KEYS),
+    ("ntp", ntp::KEYS),
 ];
 
 /// Reads the file's structure. What has the wrong shape is reported and left out; `None` if the file is not TOML.
@@ -127,6 +130,7 @@ pub(super) fn read(text: &str, report: &mut Report<'_>) -> Option<RawConfig> {
         hosts: top.each("host", "a line [[host]], with double brackets, above the keys of each host", hosts::read),
         firewall: firewall::read(&mut top),
         netboot: top.section("netboot").map(|mut section| netboot::read(&mut section)).unwrap_or_default(),
+        ntp: top.section("ntp").map(|mut section| ntp::read(&mut section)).unwrap_or_default(),
     })
 }
 

@@ -142,6 +142,8 @@ fn synonym(path: &str, key: &str) -> Option<&'static str> {
         ("host", "hostname") => "name",
         ("host", "ip") => "address",
         ("dns", "server" | "servers" | "nameserver" | "nameservers") => "upstream",
+        ("ntp", "server" | "pool") => "servers",
+        ("", "time") => "[ntp]",
         ("dns", "log" | "log-queries") => "log_queries",
         _ => return None,
     })

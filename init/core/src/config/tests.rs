@@ -78,6 +78,7 @@ fn example() -> Config {
             log_queries: true,
             ..Dns::default()
         },
+        ntp: Ntp::default(),
         hosts: vec![
             Host {
                 name: "rpi2".into(),
@@ -190,13 +191,13 @@ fn unknown_keys_get_a_suggestion() {
             "2:1: lan.hostname: this key is not known here; move hostname to the top of the file, before the first [section]",
         ),
         (
-            "[dhcp]\nntp = true",
-            "2:1: dhcp.ntp: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot",
+            "[dhcp]\nntpd = true",
+            "2:1: dhcp.ntpd: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot",
         ),
         ("vlan = 1", "1:1: vlan: this key is not known here; did you mean lan?"),
         (
             "\"a\\u001b[31m\" = 1",
-            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host, dns, firewall, forward and netboot",
+            "1:1: \"a\\u{1b}[31m\": this key is not known here; the sections and keys are hostname, domain, uplink, lan, dhcp, host, dns, firewall, forward, netboot and ntp",
         ),
     ] {
         check(file, &format!("gateway.toml:{message}"));

@@ -25,6 +25,8 @@ pub struct Lease {
     /// Where people log in before this network lets them out (option 114, RFC 8910): an address of the web, at most 255
     /// bytes of printable ASCII. `None` also where the network says that there is no such place.
     pub portal: Option<String>,
+    /// Time servers (option 42); at most four.
+    pub ntp: Vec<Ipv4Addr>,
     /// The server's identifier (option 54), to which renewals go.
     pub server: Ipv4Addr,
     /// How long it lasts, and when it is renewed.

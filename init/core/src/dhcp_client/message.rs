@@ -26,7 +26,7 @@ const MAX_SERVERS: usize = 4;
 const MAX_ROUTES: usize = 32;
 
 /// What the client asks for (option 55). Option 121 stands before 3, as RFC 3442 demands.
-const REQUESTED: [OptionCode; 11] = [
+const REQUESTED: [OptionCode; 12] = [
     OptionCode::SubnetMask,
     OptionCode::ClasslessStaticRoute,
     OptionCode::Router,
@@ -38,6 +38,7 @@ const REQUESTED: [OptionCode; 11] = [
     OptionCode::Renewal,
     OptionCode::Rebinding,
     OptionCode::CaptivePortal,
+    OptionCode::NtpServers,
 ];
 
 /// A header of zeroes and the magic cookie.
@@ -162,6 +163,10 @@ fn read_lease(message: &Message, options: &Options, server: Ipv4Addr) -> Option<
         Some(DhcpOption::DomainNameServer(servers)) => usable(servers, yours),
         _ => Vec::new(),
     };
+    let ntp = match options.get(OptionCode::NtpServers) {
+        Some(DhcpOption::NtpServers(servers)) => usable(servers, yours),
+        _ => Vec::new(),
+    };
     let domain = match options.get(OptionCode::DomainName) {
         Some(DhcpOption::DomainName(domain)) => legal_domain(domain),
         _ => None,
@@ -174,7 +179,7 @@ fn read_lease(message: &Message, options: &Options, server: Ipv4Addr) -> Option<
         Some(DhcpOption::CaptivePortal(address)) => web_address(address),
         _ => None,
     };
-    Some(Lease { address, routers, routes, dns, domain, mtu, portal, server, terms: read_terms(options)? })
+    Some(Lease { address, routers, routes, dns, domain, mtu, portal, ntp, server, terms: read_terms(options)? })
 }
 
 /// Lease time, T1 and T2. Times of the server that are out of order are replaced (RFC 2131 section 4.4.5).

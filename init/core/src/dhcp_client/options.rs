@@ -22,7 +22,7 @@ const SNAME: core::ops::Range<usize> = 44..108;
 const FILE: core::ops::Range<usize> = 108..236;
 
 /// The options that a client looks at, and the length of those that have a fixed one. Everything else is skipped.
-const WANTED: [(OptionCode, Option<usize>); 13] = [
+const WANTED: [(OptionCode, Option<usize>); 14] = [
     (OptionCode::SubnetMask, Some(4)),
     (OptionCode::Router, None),
     (OptionCode::DomainNameServer, None),
@@ -36,6 +36,7 @@ const WANTED: [(OptionCode, Option<usize>); 13] = [
     (OptionCode::Rebinding, Some(4)),
     (OptionCode::ClasslessStaticRoute, None),
     (OptionCode::CaptivePortal, None),
+    (OptionCode::NtpServers, None),
 ];
 
 /// The options of one message.

@@ -43,7 +43,7 @@ const FILE: core::ops::Range<usize> = 108..236;
 const FIXED: usize = 240;
 
 /// What a client gets that does not say what it wants, in this order.
-const USUAL: [u8; 8] = [1, 3, 6, 58, 59, 28, 15, 12];
+const USUAL: [u8; 9] = [1, 3, 6, 58, 59, 28, 15, 42, 12];
 
 /// An answer before it is bytes.
 #[derive(Clone, Debug)]
@@ -276,6 +276,9 @@ impl Reply<'_> {
             12 => self.host_name.map(|name| Cow::Owned(name.as_bytes().into())),
             15 if !settings.domain.is_empty() => Some(Cow::Borrowed(settings.domain.as_bytes())),
             28 => address(settings.lan.broadcast()),
+            42 if !settings.ntp.is_empty() => {
+                Some(Cow::Owned(settings.ntp.iter().flat_map(|server| server.octets()).collect()))
+            }
             // RFC 2131 section 4.4.5: half and seven eighths of the lease.
             58 => self.lease.map(|lease| Cow::Owned(Vec::from((secs(lease) / 2).to_be_bytes()))),
             59 => self.lease.map(|lease| Cow::Owned(Vec::from((secs(lease) - secs(lease) / 8).to_be_bytes()))),

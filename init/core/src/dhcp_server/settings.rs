@@ -26,6 +26,8 @@ pub struct Settings {
     pub router: Ipv4Addr,
     /// Name servers (option 6); none leaves the option out.
     pub dns: Vec<Ipv4Addr>,
+    /// Time servers (option 42); none leaves the option out.
+    pub ntp: Vec<Ipv4Addr>,
     /// The local domain (option 15), in lower case without a trailing dot; empty leaves the option out.
     pub domain: String,
     /// The gateway's own name, which no client gets.
@@ -77,6 +79,7 @@ impl Settings {
             lease: config.dhcp.lease,
             router: lan.address(),
             dns: vec![lan.address()],
+            ntp: if config.ntp.serve { vec![lan.address()] } else { Vec::new() },
             domain: config.domain.clone(),
             hostname: config.hostname.clone(),
             hosts: hosts.collect(),

@@ -30,6 +30,7 @@ mod flight;
 mod forwarder;
 mod local;
 mod name;
+mod own;
 mod portal;
 mod query;
 mod queue;
@@ -48,6 +49,8 @@ pub use api::{
     Action, Client, Failure, How, NameRecord, NameRefused, Note, Outcome, Settings, Stats, Transport, UpstreamKey,
 };
 pub use block_list::{BlockCounts, BlockList, BlockListBuilder, MAX_BLOCKED};
+
+pub use own::{OWN, ask_addresses, read_addresses};
 
 use crate::config::{Forward, Upstream};
 use crate::entropy::Entropy;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::plan::Change;
+use crate::time::{Correction, WallTime};
 use crate::{dhcp_client, dhcp_server, dns, wifi};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,6 +26,8 @@ pub struct Start {
     pub wifi_record: Vec<u8>,
     /// The machine's memory in bytes; 0 if unknown.
     pub memory_bytes: u64,
+    /// When the image was built.
+    pub built: WallTime,
 }
 
 /// Where a configuration came from.
@@ -75,6 +78,16 @@ pub enum Action {
     UplinkDhcp(dhcp_client::Action),
     /// For the DNS sockets: questions, answers, sockets to close.
     Dns(dns::Action),
+    /// Ask this time server from a socket of its own, and hand what comes back within [`crate::ntp::PATIENCE`] to
+    /// `handle_ntp_reply`.
+    AskTime {
+        /// Whom, at port 123.
+        server: Ipv4Addr,
+        /// The packet.
+        payload: [u8; crate::ntp::SIZE],
+    },
+    /// Have PID 1 correct the clock.
+    CorrectClock(Correction),
     /// Keep this record of the uplink's lease.
     RememberUplink(Vec<u8>),
     /// Take this radio over, in the place of another, and report what happens to `handle_wifi`.

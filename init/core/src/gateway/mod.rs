@@ -10,6 +10,7 @@
 //! Order of use, as for every machine: feed one input, then take [`Gateway::poll_action`] until it returns `None`,
 //! then wait until [`Gateway::poll_timeout`] or the next input.
 
+mod clock;
 mod firewall;
 mod inputs;
 pub mod log;
@@ -89,6 +90,7 @@ pub struct Gateway {
     dns: Dns,
     /// See [`Dns::portal`]; as it was said last.
     portal_page: Option<Ipv4Addr>,
+    clock: clock::Clock,
     /// Names of hosts and leases, as the DNS has them.
     names: BTreeMap<String, Ipv4Addr>,
     log: Log,
@@ -110,6 +112,7 @@ impl Gateway {
         let server = DhcpServer::new(dhcp_server::Settings::new(&start.config, lan), now);
         let mut gateway = Self {
             version: start.version,
+            clock: clock::Clock::new(&start.config, start.built),
             dns: Dns::new(dns_settings(&start.config, lan), entropy),
             lan,
             portal_page: None,
@@ -283,6 +286,7 @@ impl Gateway {
         }
         self.step_probe(now, entropy);
         self.step_wifi(now, entropy);
+        self.step_clock(now, wall, entropy);
         if self.disk_retry.fire(now) {
             self.server.handle_store_failed(now);
         }
@@ -300,7 +304,8 @@ impl Gateway {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let client = self.client.as_ref().and_then(|client| client.machine.poll_timeout());
         let probe = self.client.as_ref().and_then(|client| client.probe).map(|probe| probe.due());
-        let machines = [self.server.poll_timeout(), self.dns.poll_timeout(), client, probe];
+        let clock = self.clock.poll_timeout();
+        let machines = [self.server.poll_timeout(), self.dns.poll_timeout(), clock, client, probe];
         let retries = [self.attempts.due(), self.disk_retry.due(), self.serve_retry.due()];
         let wifi = self.wifi.iter().flat_map(Wifi::due);
         machines.into_iter().chain(retries).chain(wifi).flatten().min()
@@ -359,9 +364,11 @@ impl Gateway {
         while let Some(action) = self.dns.poll_action() {
             match action {
                 dns::Action::Note(note) => self.log.push(now, &note.to_string()),
+                dns::Action::Answer { client, payload } if client == dns::OWN => self.looked_up(&payload, now),
                 other => self.actions.push_back(Action::Dns(other)),
             }
         }
+        self.drive_clock(now);
         self.follow_portal(now);
     }
 

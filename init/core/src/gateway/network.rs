@@ -146,6 +146,7 @@ impl Gateway {
             self.update_upstreams();
         }
         self.uplink = plan.uplink;
+        self.follow_clock(now);
         let changes: Vec<Change> = reconcile(&self.snapshot.state, &plan.state);
         if changes.is_empty() {
             self.attempts.done();

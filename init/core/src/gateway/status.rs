@@ -32,6 +32,7 @@ pub(super) fn status(gateway: &Gateway, now: Instant) -> String {
             writeln!(text, "         {times} answers with private addresses were kept back, the last one for {name};");
         let _ = writeln!(text, "         if that is a machine of yours, put its domain into dns.rebind_allow");
     }
+    let _ = writeln!(text, "time     {}", gateway.time_line(now));
     let _ = writeln!(text, "config   {}", config(gateway));
     for problem in gateway.problems.lines() {
         let _ = writeln!(text, "         {problem}");

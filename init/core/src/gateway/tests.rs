@@ -8,6 +8,7 @@ use crate::gateway::Connections;
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::plan::Change;
 use crate::time::Duration;
+use alloc::string::ToString;
 use alloc::vec;
 use core::net::SocketAddrV4;
 use lab::{ACK, Lab, NAK};
@@ -73,6 +74,7 @@ fn a_nak_takes_the_address_back() {
     assert!(lab.addresses("eth1").is_empty() && lab.routes().is_empty(), "{:#?}", lab.transcript);
     assert!(lab.record.is_empty(), "the record is forgotten");
     assert_eq!(lab.addresses("eth0"), ["10.0.0.1/24"], "the LAN serves on");
+    lab.transcript.clear();
     // Our own questions whether the network is a portal's stayed unanswered so far.
     let asked = lab.count("ask");
     lab.ask_dns("far.example");
@@ -371,5 +373,81 @@ fn a_clock_that_jumps_ends_no_lease() {
         lab.run(Duration::from_secs(60));
         assert_eq!(lab.addresses("eth1"), ["192.168.0.51/24"]);
         assert_eq!(lab.lan_client(7), Some(leased));
+    }
+}
+
+#[test]
+fn the_first_time_from_the_network_neither_ends_nor_lengthens_a_lease() {
+    let mut config = Config::default();
+    config.ntp.servers = vec!["192.168.0.1".into()];
+    let mut lab = Lab::new(config.clone());
+    lab.look();
+    assert_eq!(lab.count("ask 192.168.0.1 for the time"), 0, "there is no way to it yet");
+    let given = lab.lan_client(7).unwrap();
+    lab.get_uplink_lease("192.168.0.51");
+    lab.run(Duration::from_secs(1));
+    lab.expect(&["ask 192.168.0.1 for the time"]);
+    // The Pi was without power for a year.
+    let year = 365 * 86_400;
+    lab.time_server_says("192.168.0.1", year);
+    lab.expect(&["say: The clock is 31536000.0 s behind: it is set."]);
+    assert_eq!(lab.count("Step"), 1);
+    assert!(lab.status().contains("not checked"), "{}", lab.status());
+    lab.wall.0 += year;
+    lab.run(Duration::from_secs(3));
+    lab.time_server_says("192.168.0.1", 0);
+    lab.expect(&["say: The clock is right, says one time server."]);
+    assert!(lab.status().contains("time     2024-11-13 22:13:20 UTC, within "), "{}", lab.status());
+    assert!(lab.gateway.is_clock_right(lab.now));
+
+    let leases = |lab: &Lab| lab.gateway.answer("leases", lab.now);
+    assert!(leases(&lab).contains("in 11 h 59 min"), "{}", leases(&lab));
+    assert_eq!(lab.addresses("eth1"), ["192.168.0.51/24"]);
+    // A new process reads what the old one wrote before the step.
+    lab.restart(config);
+    lab.look();
+    assert!(leases(&lab).contains(&given.to_string()) && leases(&lab).contains("in 14 h"), "{}", leases(&lab));
+    lab.run(Duration::from_secs(16 * 3600));
+    assert!(!leases(&lab).contains(&given.to_string()), "{}", leases(&lab));
+}
+
+#[test]
+fn a_time_servers_name_is_asked_of_our_own_dns() {
+    let mut config = Config::default();
+    config.ntp.servers = vec!["time.example".into()];
+    let mut lab = Lab::new(config);
+    lab.look();
+    lab.get_uplink_lease("192.168.0.51");
+    lab.run(Duration::from_secs(1));
+    lab.expect(&["ask 192.168.0.1:53"]);
+    lab.answer_dns([192, 0, 2, 9]);
+    lab.run(Duration::from_millis(1));
+    lab.expect(&["ask 192.0.2.9 for the time"]);
+}
+
+#[test]
+fn servers_that_the_uplink_names_are_asked_unless_the_file_names_some() {
+    for (named, asked) in [(false, 1), (true, 0)] {
+        let mut config = Config::default();
+        config.ntp.learn = !named;
+        config.ntp.servers.clear();
+        let mut lab = Lab::new(config);
+        lab.names_time_server = true;
+        lab.look();
+        lab.get_uplink_lease("192.168.0.51");
+        lab.run(Duration::from_secs(1));
+        assert_eq!(lab.count("ask 192.168.0.1 for the time"), asked);
+    }
+}
+
+#[test]
+fn rfc2132_8_3_the_lan_is_told_who_has_the_time() {
+    for serve in [true, false] {
+        let mut config = Config::default();
+        config.ntp.serve = serve;
+        let mut lab = Lab::new(config);
+        lab.look();
+        let offer = lab.lan_says(7, 1, &[]).unwrap();
+        assert_eq!(offer.windows(6).any(|part| part == [42, 4, 10, 0, 0, 1]), serve);
     }
 }

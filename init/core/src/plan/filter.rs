@@ -61,9 +61,11 @@ fn moved(address: Ipv4Addr, from: Ipv4Net, to: Ipv4Net) -> Option<Ipv4Addr> {
 /// Ports of the services for the LAN that the configuration switches on.
 fn lan_udp(config: &Config) -> Vec<u16> {
     const TFTP: u16 = 69;
+    const TIME: u16 = 123;
     let mut ports = Vec::new();
     // Transfers go on between ports that the gateway's first packet makes known to conntrack.
     ports.extend(config.netboot.serve.then_some(TFTP));
+    ports.extend(config.ntp.serve.then_some(TIME));
     ports
 }
 

@@ -44,6 +44,7 @@ pub(super) fn settings() -> Settings {
         lease: Duration::from_secs(LEASE),
         router: SERVER,
         dns: vec![SERVER],
+        ntp: vec![],
         domain: "mydomain.net".into(),
         hostname: "rpi1".into(),
         hosts: vec![

@@ -7,14 +7,14 @@ use crate::frame::{Arp, Datagram};
 use crate::gateway::{Action, ConfigSource, Gateway, Start, WifiEvent};
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::plan::{Change, LinkState, NetworkState, PresentLink, Snapshot};
-use crate::time::{Duration, Instant, WallTime};
+use crate::time::{Duration, Instant, Reading, UnixNanos, WallTime};
 use crate::{dhcp_client, dhcp_server, dns};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4};
 
 pub const OFFER: u8 = 2;
 pub const ACK: u8 = 5;
@@ -49,6 +49,12 @@ pub struct Lab {
     pub server: Ipv4Addr,
     /// The last message to it.
     asked: Vec<u8>,
+    /// The uplink's lease holds option 42.
+    pub names_time_server: bool,
+    /// The last question to a DNS server.
+    dns_question: Option<(dns::UpstreamKey, SocketAddrV4, Vec<u8>)>,
+    /// The last question to a time server.
+    pub time_question: Vec<u8>,
     /// Messages to LAN clients.
     sent: Vec<Vec<u8>>,
 }
@@ -68,6 +74,7 @@ fn start(config: Config, journal: &[u8], record: &[u8]) -> Start {
         uplink_record: record.into(),
         wifi_record: Vec::new(),
         memory_bytes: 1 << 30,
+        built: WallTime(1_690_000_000),
     }
 }
 
@@ -93,6 +100,9 @@ impl Lab {
             changes: Vec::new(),
             server: Ipv4Addr::new(192, 168, 0, 1),
             asked: Vec::new(),
+            names_time_server: false,
+            dns_question: None,
+            time_question: Vec::new(),
             sent: Vec::new(),
         };
         for (index, name) in [(1, "lo"), (2, "eth0"), (3, "eth1")] {
@@ -205,8 +215,16 @@ impl Lab {
                 self.asked = payload;
                 format!("unicast to {server}")
             }
-            Action::Dns(dns::Action::AskUdp { server, .. }) => format!("ask {server}"),
+            Action::Dns(dns::Action::AskUdp { key, server, payload }) => {
+                self.dns_question = Some((key, server, payload));
+                format!("ask {server}")
+            }
             Action::Dns(_) | Action::UplinkDhcp(_) => return,
+            Action::AskTime { server, payload } => {
+                self.time_question = payload.to_vec();
+                format!("ask {server} for the time")
+            }
+            Action::CorrectClock(correction) => format!("{correction:?}"),
             Action::RememberUplink(bytes) => return self.record = bytes,
             Action::OpenWifi { index, .. } => format!("open radio {index}"),
             Action::CloseWifi => "close radio".into(),
@@ -290,6 +308,10 @@ impl Lab {
             payload.extend(self.server.octets());
             payload.extend([6, 4]);
             payload.extend(self.server.octets());
+            if self.names_time_server {
+                payload.extend([42, 4]);
+                payload.extend(self.server.octets());
+            }
         }
         payload.push(255);
         let frame = Datagram {
@@ -336,7 +358,7 @@ impl Lab {
         Some(offered)
     }
 
-    fn lan_says(&mut self, last: u8, kind: u8, options: &[u8]) -> Option<Vec<u8>> {
+    pub fn lan_says(&mut self, last: u8, kind: u8, options: &[u8]) -> Option<Vec<u8>> {
         let mut message = vec![0; 236];
         message[..8].copy_from_slice(&[1, 1, 6, 0, 1, 2, 3, last]);
         message[28..34].copy_from_slice(&[2, 0, 0, 0, 0, last]);
@@ -371,6 +393,31 @@ impl Lab {
         if outcome == dns::Outcome::Answered {
             self.transcript.push("answered".into());
         }
+        self.act();
+    }
+
+    /// The DNS server answers the last question with an address.
+    pub fn answer_dns(&mut self, address: [u8; 4]) {
+        let (key, server, question) = self.dns_question.take().unwrap();
+        let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+        let mut reply = question[..end].to_vec();
+        reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        reply.extend(address);
+        self.gateway.handle_dns_reply(key, server, &reply, self.now, &mut self.entropy);
+        self.act();
+    }
+
+    /// The time server answers the last question; its clock and ours differ by so many seconds.
+    pub fn time_server_says(&mut self, server: &str, ahead: u64) {
+        let boot = self.now.as_millis() * 1_000_000;
+        let at = Reading { boot, wall: UnixNanos(self.wall.0 * 1_000_000_000) };
+        let time = ((self.wall.0 + ahead + 2_208_988_800) << 32).to_be_bytes();
+        let mut payload = vec![0x24, 2, 6, 0xec];
+        payload.resize(24, 0);
+        payload.extend_from_slice(&self.time_question[40..48]);
+        payload.extend([time, time].concat());
+        self.gateway.handle_ntp_reply(server.parse().unwrap(), &payload, boot, at, self.now);
         self.act();
     }
 
