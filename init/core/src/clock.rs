@@ -1,6 +1,6 @@
 //! What PID 1 lets the gateway process do to the clock. That process speaks with strangers; whoever takes it over shall not
-//! be able to bring back certificates that have run out, to wear anybody down with a clock that jumps, or to set a time
-//! that never was.
+//! be able to bring back certificates that had run out when the image was built, to make the clock jump to and fro, or to
+//! set a time that never was.
 
 use crate::time::{Correction, Duration, Instant, UnixNanos, WallTime};
 use core::fmt;

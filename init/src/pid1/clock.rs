@@ -46,7 +46,7 @@ pub struct Adjuster {
     keeper: Keeper,
     /// The clock was corrected once: it is right, or about to be.
     corrected: bool,
-    /// A refusal was shown; the gateway could repeat what is refused for ever.
+    /// A refusal or failure was shown; the gateway could repeat its cause for ever.
     complained: bool,
 }
 
@@ -71,19 +71,23 @@ impl Adjuster {
         let (boot, wall) = (nanos(ClockId::CLOCK_BOOTTIME), UnixNanos(nanos(ClockId::CLOCK_REALTIME)));
         let order = match self.keeper.judge(correction, boot, wall) {
             Ok(order) => order,
-            Err(_) if std::mem::replace(&mut self.complained, true) => return Outcome::default(),
-            Err(why) => return Outcome { say: Some(format!("The clock is not set: {why}.")), save: false },
+            Err(why) => return self.complain(format!("The clock is not set: {why}.")),
         };
         let (done, stepped) = match order {
             Order::Set { to, .. } => (step(to), true),
             Order::Slew { offset, constant } => (slew(offset, constant), false),
         };
         if let Err(error) = done {
-            return Outcome { say: Some(format!("The clock can't be set: {error}.")), save: false };
+            return self.complain(format!("The clock can't be set: {error}."));
         }
         let first = !std::mem::replace(&mut self.corrected, true);
         let say = stepped.then(|| format!("The clock is set: it is {}.", now()));
         Outcome { say, save: first || stepped }
+    }
+
+    fn complain(&mut self, sentence: String) -> Outcome {
+        let again = std::mem::replace(&mut self.complained, true);
+        Outcome { say: (!again).then_some(sentence), save: false }
     }
 }
 

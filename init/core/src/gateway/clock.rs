@@ -143,7 +143,7 @@ impl Gateway {
         match self.clock.client.standing(boot) {
             Some(standing) => {
                 let within = (standing.dispersion + standing.delay / 2).div_ceil(1_000_000);
-                let ago = for_people(now.since(Instant::from_millis(standing.boot() / 1_000_000)));
+                let ago = for_people(now.since(Instant::from_millis(standing.boot / 1_000_000)));
                 let who =
                     if standing.servers == 1 { "1 server".into() } else { format!("{} servers", standing.servers) };
                 format!("{shown}, within {within} ms by {who} ({}), {ago} ago", standing.server)

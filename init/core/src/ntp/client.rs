@@ -1,5 +1,6 @@
 //! The client: when to ask whom, what to make of a round, when to try again.
 
+use super::api::{Action, Note, Settings, Standing};
 use super::packet::Packet;
 use super::round::{Heard, Round, Sample, drift};
 use super::select::{Candidate, agreeing, median};
@@ -10,7 +11,6 @@ use crate::time::{Correction, Duration, Instant, Reading, UnixNanos};
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 /// How long names are waited for: the DNS gives each an answer sooner.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(6);
@@ -33,108 +33,9 @@ const CALM: (u64, u64) = (10_000_000, 50_000_000);
 /// Questions to each server in a round once the time is known. The first round is quick instead.
 const TIMES: u8 = 3;
 
-/// Servers that asked never to be asked again; with more, nobody is left to ask anyway.
+/// Servers that asked never to be asked again, and those that asked to be asked less often; with more, nobody is left to
+/// ask anyway.
 const MAX_BANNED: usize = 16;
-
-/// What the client is told at the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Names and addresses of servers, in the order of the configuration.
-    pub servers: Vec<String>,
-    /// The time at which the program was built: no moment before it is real, and it tells NTP's eras apart.
-    pub built: UnixNanos,
-}
-
-/// What the client wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Look up the addresses of this name, and hand them to [`Client::handle_addresses`].
-    Resolve(String),
-    /// Send this to port 123 of the server from a socket of its own, and hand what comes back to
-    /// [`Client::handle_packet`].
-    Ask {
-        /// Whom.
-        server: Ipv4Addr,
-        /// The packet.
-        payload: [u8; super::SIZE],
-    },
-    /// For PID 1.
-    Correct(Correction),
-    /// Something to tell people.
-    Note(Note),
-}
-
-/// What the client noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// The clock is off by so many nanoseconds, more than can be slewed.
-    Stepping(i64),
-    /// The clock is right, by so many servers; said when it was not before.
-    Right(usize),
-    /// So many servers answered, and no more than half of them agree.
-    Disagree(usize),
-    /// This server asked not to be asked any more.
-    Banned(Ipv4Addr),
-    /// Nothing was heard for so long that the clock may be off.
-    Lost,
-}
-
-impl fmt::Display for Note {
-    /// One sentence.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Note::Stepping(offset) => {
-                let way = if *offset > 0 { "behind" } else { "ahead" };
-                write!(f, "The clock is {} s {way}: it is set.", Tenths(offset.unsigned_abs()))
-            }
-            Note::Right(1) => f.write_str("The clock is right, says one time server."),
-            Note::Right(servers) => write!(f, "The clock is right, say {servers} time servers."),
-            Note::Disagree(servers) => {
-                write!(f, "{servers} time servers answered, and they do not agree: the clock is left as it is.")
-            }
-            Note::Banned(server) => write!(f, "The time server {server} does not want to be asked."),
-            Note::Lost => f.write_str("No time server has answered for a day: the clock may be off."),
-        }
-    }
-}
-
-/// Nanoseconds as seconds with one digit.
-struct Tenths(u64);
-
-impl fmt::Display for Tenths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.saturating_add(50_000_000) / 100_000_000;
-        write!(f, "{}.{}", tenths / 10, tenths % 10)
-    }
-}
-
-/// How well the time is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The server whose word counted most.
-    pub server: Ipv4Addr,
-    /// Its stratum, 1 to 15.
-    pub stratum: u8,
-    /// Root delay, in nanoseconds.
-    pub delay: u64,
-    /// Root dispersion, in nanoseconds; it grows while nothing is heard.
-    pub dispersion: u64,
-    /// What was found wrong at the last round, in nanoseconds.
-    pub offset: i64,
-    /// Servers that agreed.
-    pub servers: usize,
-    /// When that was: by the wall clock,
-    pub since: UnixNanos,
-    /// and by the boot clock in nanoseconds.
-    boot: u64,
-}
-
-impl Standing {
-    /// When the last round was, by the boot clock in nanoseconds.
-    pub fn boot(&self) -> u64 {
-        self.boot
-    }
-}
 
 /// What the client does now.
 #[derive(Debug)]
@@ -155,6 +56,16 @@ struct Named {
     waiting: bool,
 }
 
+/// A server that asked to be asked less often (RFC 5905 section 7.4). The others are asked as before: one of several
+/// can't slow them down.
+#[derive(Debug)]
+struct Resting {
+    server: Ipv4Addr,
+    /// How long, as a power of two of seconds; one more each time it asks.
+    pace: u8,
+    until: Instant,
+}
+
 /// The client. Feed it, then take [`Client::poll_action`] until that is `None`, then wait until
 /// [`Client::poll_timeout`].
 #[derive(Debug)]
@@ -165,11 +76,11 @@ pub struct Client {
     learned: Vec<Ipv4Addr>,
     online: bool,
     phase: Phase,
-    /// The time between rounds as a power of two of seconds, and the shortest that servers allow.
+    /// The time between rounds as a power of two of seconds.
     poll: u8,
-    least_poll: u8,
     failures: u32,
     banned: Vec<Ipv4Addr>,
+    resting: Vec<Resting>,
     /// The clock was set or slewed once: a step now needs two rounds.
     corrected: bool,
     suspicion: Option<i64>,
@@ -198,9 +109,9 @@ impl Client {
             online: false,
             phase: Phase::Waiting(Instant::default()),
             poll: POLL.0,
-            least_poll: POLL.0,
             failures: 0,
             banned: Vec::new(),
+            resting: Vec::new(),
             corrected: false,
             suspicion: None,
             standing: None,
@@ -250,7 +161,7 @@ impl Client {
         let (Phase::Asking(round), Some(packet)) = (&mut self.phase, Packet::read(payload)) else { return };
         match round.hear(from, &packet, sent, at, self.built, now) {
             Heard::Nothing | Heard::Sample(_) | Heard::Useless => {}
-            Heard::Slower => self.least_poll = (self.least_poll + 1).min(POLL.1),
+            Heard::Slower => self.rest(from, now),
             Heard::Never => {
                 if self.banned.len() < MAX_BANNED {
                     self.banned.push(from);
@@ -305,6 +216,16 @@ impl Client {
         (dispersion + standing.delay / 2 <= MAX_DISTANCE).then_some(Standing { dispersion, ..standing })
     }
 
+    /// Lets a server be, for twice as long as the last time.
+    fn rest(&mut self, server: Ipv4Addr, now: Instant) {
+        let place = self.resting.iter().position(|resting| resting.server == server);
+        let before = place.map_or(POLL.0, |place| self.resting.swap_remove(place).pace);
+        let pace = (before + 1).min(POLL.1);
+        if self.resting.len() < MAX_BANNED {
+            self.resting.push(Resting { server, pace, until: now + Duration::from_secs(1 << pace) });
+        }
+    }
+
     fn begin(&mut self, now: Instant) {
         for named in &mut self.names {
             let old = named.looked_up.is_none_or(|at| now.since(at) >= RESOLVE_EVERY);
@@ -326,7 +247,8 @@ impl Client {
         let named = self.names.iter().flat_map(|named| &named.addresses);
         let mut servers: Vec<Ipv4Addr> = Vec::new();
         for server in self.fixed.iter().chain(&self.learned).chain(named).copied() {
-            let usable = is_ordinary(server) && !self.banned.contains(&server) && !servers.contains(&server);
+            let rests = self.resting.iter().any(|resting| resting.server == server && resting.until > now);
+            let usable = is_ordinary(server) && !self.banned.contains(&server) && !rests && !servers.contains(&server);
             if usable && servers.len() < MAX_SERVERS {
                 servers.push(server);
             }
@@ -403,7 +325,7 @@ impl Client {
             return RETRY.0;
         }
         (self.suspicion, self.standing, self.lost_at) = (None, None, None);
-        self.poll = self.least_poll;
+        self.poll = POLL.0;
         self.actions.push_back(Action::Note(Note::Stepping(offset)));
         self.correct(Correction::Step(Reading { boot: at.boot, wall: at.wall.moved(offset) }));
         VERIFY_AFTER
@@ -420,7 +342,7 @@ impl Client {
         } else if offset > CALM.1 {
             self.poll = self.poll.saturating_sub(1);
         }
-        self.poll = self.poll.clamp(self.least_poll, POLL.1);
+        self.poll = self.poll.clamp(POLL.0, POLL.1);
     }
 
     fn fail(&mut self) -> Duration {

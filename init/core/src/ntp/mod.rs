@@ -18,6 +18,7 @@
 //! random port for each question). Left out: authentication (NTS, RFC 8915), symmetric and broadcast modes, control
 //! messages (modes 6 and 7), announcing leap seconds: the second is made up for by slewing.
 
+mod api;
 mod client;
 mod packet;
 mod round;
@@ -27,7 +28,8 @@ mod server;
 mod tests;
 mod timestamp;
 
-pub use client::{Action, Client, Note, Settings, Standing};
+pub use api::{Action, Note, Settings, Standing};
+pub use client::Client;
 pub use packet::{MAX_SIZE, SIZE};
 pub use server::Server;
 

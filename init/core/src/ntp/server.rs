@@ -3,7 +3,7 @@
 //!
 //! A clock that is not known to be right says so: leap 3, stratum 16.
 
-use super::client::Standing;
+use super::api::Standing;
 use super::packet::{Packet, SIZE, UNSYNCHRONISED, mode};
 use super::timestamp::Timestamp;
 use crate::net::{Ipv4Addr, Ipv4Net};
@@ -19,6 +19,9 @@ pub const BURST: u64 = 16;
 
 /// One client's share comes back at this pace.
 const REFILL: Duration = Duration::from_secs(1);
+
+/// The stratum of a clock that is not known to be right (RFC 5905 figure 11).
+const UNKNOWN: u8 = 16;
 
 /// How finely the clock can be read, as a power of two of seconds: about a microsecond.
 const PRECISION: i8 = -20;
@@ -61,14 +64,14 @@ impl Server {
             transmit: Timestamp::from_unix(leaves),
             ..Packet::default()
         };
-        let answer = match standing {
+        let answer = match standing.filter(|standing| standing.stratum < UNKNOWN - 1) {
             Some(standing) => Packet {
-                stratum: standing.stratum.saturating_add(1),
+                stratum: standing.stratum + 1,
                 reference_id: standing.server.octets(),
                 reference: Timestamp::from_unix(standing.since),
                 ..answer.with_root(standing.delay, standing.dispersion)
             },
-            None => Packet { leap: UNSYNCHRONISED, stratum: 16, ..answer },
+            None => Packet { leap: UNSYNCHRONISED, stratum: UNKNOWN, ..answer },
         };
         Some(answer.write())
     }

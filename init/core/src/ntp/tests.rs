@@ -229,9 +229,20 @@ fn rfc5905_7_4_kisses_of_death_are_obeyed() {
     world.run(Duration::from_secs(3600));
     let times = |who: u8| world.asked.iter().filter(|(to, _)| *to == server(who)).count();
     assert_eq!(times(1), 1, "never again");
-    assert!(times(3) < 8, "{} questions in an hour: one a round, and rounds at the slowest pace", times(3));
+    assert!((3..8).contains(&times(3)), "{} questions in an hour: 128 s apart, then twice that, …", times(3));
+    assert!(times(2) > 12, "one server's wish does not slow the others down: {}", times(2));
     assert!(world.is_right());
     assert!(world.notes.contains(&"The time server 192.0.2.1 does not want to be asked.".into()));
+}
+
+#[test]
+fn rfc5905_7_4_the_only_server_is_left_alone_when_it_says_so() {
+    let mut world = World::new(&[Manner { kiss: Some(*b"RATE"), ..HONEST }], 0);
+    world.run(Duration::from_secs(4000));
+    let pauses = world.asked.windows(2).map(|pair| pair[1].1.since(pair[0].1).as_secs());
+    let least = [128, 256, 512, 1024].into_iter().chain(core::iter::repeat(1024));
+    let pauses: Vec<_> = pauses.zip(least).collect();
+    assert!(pauses.len() >= 3 && pauses.iter().all(|(pause, least)| pause >= least), "{pauses:?}");
 }
 
 #[test]
@@ -408,6 +419,11 @@ fn our_own_client_believes_our_own_server_once_it_knows_the_time() {
     assert_eq!((answer.leap, answer.stratum, answer.reference_id), (0, 3, [192, 0, 2, 1]));
     assert!(answer.root_delay > 0 && answer.root_dispersion > 0);
     assert!(answer.receive.0 < answer.transmit.0);
+    // Stratum 16 is the word for not knowing it (RFC 5905 figure 11): what is so far off is not passed on.
+    let edge = standing.map(|standing| Standing { stratum: 15, ..standing });
+    let bytes = server.answer(&question(0x23), host(8), lan(), edge, TIMES, world.now).unwrap();
+    let answer = Packet::read(&bytes).unwrap();
+    assert_eq!((answer.leap, answer.stratum), (3, 16));
 }
 
 proptest! {
