@@ -127,14 +127,26 @@ impl Draft {
         }
     }
 
-    fn find_lan(&mut self, ledger: &mut Ledger) {
+    /// The interface of the LAN: the one that is served, else the one whose network holds the pool.
+    pub fn lan_link(&self) -> Option<&Link> {
         let pool = self.pool.map(|pool| pool.0);
         let holds_pool = |link: &Link| link.addresses.iter().any(|net| pool.is_some_and(|pool| net.contains(pool)));
-        let lan = match &self.served {
+        match &self.served {
             Some(name) => self.links.iter().find(|link| link.name == *name),
             None => self.links.iter().find(|link| holds_pool(link)),
-        };
-        if let Some(link) = lan {
+        }
+    }
+
+    /// The interface of the uplink: of the others the one with a router or a radio, else the first.
+    pub fn uplink_link(&self) -> Option<&Link> {
+        let lan = self.lan_link().map(|link| &link.name).or(self.served.as_ref());
+        let others = || self.links.iter().filter(|link| Some(&link.name) != lan);
+        others().find(|link| link.gateway.is_some() || !link.wifi.is_empty()).or_else(|| others().next())
+    }
+
+    fn find_lan(&mut self, ledger: &mut Ledger) {
+        let pool = self.pool.map(|pool| pool.0);
+        if let Some(link) = self.lan_link().cloned() {
             self.served = Some(link.name.clone());
             self.lan = link.addresses.first().copied();
         }
@@ -149,8 +161,7 @@ impl Draft {
 
     fn find_uplink(&mut self, ledger: &mut Ledger) {
         let others = || self.links.iter().filter(|link| Some(&link.name) != self.served.as_ref());
-        let found = others().find(|link| link.gateway.is_some() || !link.wifi.is_empty()).or_else(|| others().next());
-        self.uplink = found.cloned();
+        self.uplink = self.uplink_link().cloned();
         for link in others().filter(|link| self.uplink.as_ref().is_none_or(|uplink| uplink.name != link.name)) {
             ledger.remark(&link.name, "there is one LAN and one uplink; this interface is left as it is");
         }

@@ -186,6 +186,104 @@ fn port_forwards_of_iptables() {
     assert!(imported.report.contains("file:5: -A PREROUTING -j MARK"), "{}", imported.report);
 }
 
+/// The fate of each line of a file of rules, with its advice.
+fn rules(text: &str) -> Vec<Fate> {
+    of(Kind::Iptables, text).ledger.entries.into_iter().filter(|entry| entry.line > 0).map(|entry| entry.fate).collect()
+}
+
+#[test]
+fn a_port_forward_for_some_is_never_opened_to_everybody() {
+    let dnat = "-A PREROUTING -i eth1 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.2";
+    let closed = format!("-P FORWARD DROP\n{dnat}");
+    for text in [
+        "-A PREROUTING -s 203.0.113.7 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.2",
+        "-A PREROUTING -d 198.51.100.1 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.2",
+        "-A PREROUTING ! -s 203.0.113.7 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.2",
+        "-A PREROUTING ! -i eth1 -p tcp --dport 22 -j DNAT --to-destination 10.0.0.2",
+        "-A PREROUTING -p tcp -m limit --limit 1/s --dport 22 -j DNAT --to-destination 10.0.0.2",
+        "-A PREROUTING -p tcp -m multiport --dports 22,80 -j DNAT --to-destination 10.0.0.2",
+        // Narrowed by a rule of its own, or never let in.
+        &format!("{dnat}\n-A FORWARD -s 203.0.113.7 -d 10.0.0.2/32 -p tcp --dport 22 -j ACCEPT"),
+        &format!("{dnat}\n-A FORWARD -s 198.51.100.0/24 -j DROP"),
+        &format!("-A FORWARD -j DOCKER\n{dnat}"),
+        &format!("-A PREROUTING -s 198.51.100.0/24 -j RETURN\n{dnat}"),
+        &closed,
+    ] {
+        let imported = of(Kind::Iptables, text);
+        assert!(!imported.toml.contains("[[forward]]\nprotocol"), "{text}\n{}", imported.toml);
+        assert!(imported.report.contains("`[[forward]]`"), "{text}: {}", imported.report);
+    }
+    let open =
+        format!("{closed}\n-A FORWARD -i eth1 -d 10.0.0.2/32 -p tcp -m tcp --dport 22 -m state --state NEW -j ACCEPT");
+    for text in [&open, &format!("{closed}\n-A FORWARD -m conntrack --ctstate DNAT -j ACCEPT"), dnat] {
+        let text = format!("-A POSTROUTING -o eth1 -j MASQUERADE\n{text}");
+        assert!(of(Kind::Iptables, &text).toml.contains("[[forward]]\nprotocol"), "{text}");
+    }
+}
+
+#[test]
+fn what_the_gateway_lets_out_is_not_said_to_be_dropped() {
+    for rule in [
+        "-A FORWARD -i eth0 -p tcp --dport 25 -j DROP",
+        "-A FORWARD -p udp -j REJECT --reject-with icmp-port-unreachable",
+        "-A FORWARD -i eth0 -j DROP",
+        "-A FORWARD ! -i eth1 -j DROP",
+        "-I FORWARD -j DROP",
+        "-A FORWARD -s 10.0.0.9 -j DROP",
+        "-A FORWARD -m mac --mac-source 00:11:22:33:44:55 -j DROP",
+        "-A INPUT -i eth0 -p tcp --dport 53 -j DROP",
+    ] {
+        let text = format!("-A POSTROUTING -o eth1 -j MASQUERADE\n{rule}");
+        assert!(matches!(&rules(&text)[..], [Fate::Anyway(_), Fate::Left(_)]), "{rule}: {:?}", rules(&text));
+    }
+    for rule in [
+        "-A FORWARD -j DROP",
+        "-A FORWARD -i eth1 -o eth0 -j REJECT --reject-with icmp-host-prohibited",
+        "-A INPUT -i eth1 -j DROP",
+        "-A FORWARD -m conntrack --ctstate INVALID -j DROP",
+        ":FORWARD DROP [0:0]",
+    ] {
+        let text = format!("-A POSTROUTING -o eth1 -j MASQUERADE\n{rule}");
+        assert!(matches!(&rules(&text)[..], [Fate::Anyway(_), Fate::Anyway(_)]), "{rule}: {:?}", rules(&text));
+    }
+}
+
+#[test]
+fn only_the_way_out_is_said_to_be_open() {
+    let fate = |rule: &str| rules(&format!("-A POSTROUTING -o eth1 -j MASQUERADE\n{rule}")).pop().unwrap();
+    for rule in [
+        "-A FORWARD -i eth1 -o eth0 -j ACCEPT",
+        "-A FORWARD -i eth1 -j ACCEPT",
+        "-A FORWARD -j ACCEPT",
+        "-A FORWARD -i eth0 -o tun0 -d 10.8.0.0/16 -j ACCEPT",
+        "-A FORWARD ! -i eth0 -o eth1 -j ACCEPT",
+        "-A FORWARD -i eth0 -o eth1 -m time --timestart 08:00 -j ACCEPT",
+        "-A FORWARD -i eth0 -o eth1 -p tcp --dport 443 -j ACCEPT",
+        "-A FORWARD -i eth1 -p tcp --dport 80 -d 10.0.0.2 -j ACCEPT",
+        "-A INPUT -j ACCEPT",
+        "-A INPUT -i eth1 -p tcp --dport 22 -j ACCEPT",
+        "-P FORWARD ACCEPT",
+        "net.ipv4.ip_forward=0",
+        "-A POSTROUTING -o eth0 -j MASQUERADE",
+    ] {
+        assert!(matches!(fate(rule), Fate::Left(_)), "{rule}: {:?}", fate(rule));
+    }
+    for rule in [
+        "-A FORWARD -i eth0 -o eth1 -j ACCEPT",
+        "iptables -w -I FORWARD 1 -i eth0 -m comment --comment \"the LAN goes out\" -j ACCEPT",
+        "-A FORWARD -i eth0 -o eth1 -m conntrack --ctstate NEW,ESTABLISHED,RELATED -j ACCEPT",
+        "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-A INPUT -p icmp --icmp-type echo-request -j ACCEPT",
+        "-A INPUT -i lo -j ACCEPT",
+        "-A INPUT -i eth0 -j ACCEPT",
+        "sysctl -w net.ipv4.ip_forward=1",
+    ] {
+        assert!(matches!(fate(rule), Fate::Anyway(_)), "{rule}: {:?}", fate(rule));
+    }
+    // Without a word about which interface is which, nothing is assumed.
+    assert!(matches!(rules("-A FORWARD -i eth1 -o eth0 -j ACCEPT")[..], [Fate::Left(_)]));
+}
+
 #[test]
 fn dnsmasqs_own_example_loses_no_directive() {
     let Ok(example) = std::fs::read_to_string(EXAMPLE) else {
