@@ -1,9 +1,10 @@
 //! A configuration file of dnsmasq (dnsmasq(8), up to version 2.91): every directive that it knows has its place here.
 
+pub mod matches;
 mod names;
 mod others;
 
-use super::draft::{Boot, Draft, Host, Match};
+use super::draft::{Boot, Draft, Host};
 use super::ledger::{Fate, Ledger};
 use super::options;
 use gatepost_core::net::{Ipv4Addr, MacAddr};
@@ -19,6 +20,8 @@ pub fn read(text: &str, draft: &mut Draft, ledger: &mut Ledger) {
             Some((key, value)) => (key.trim(), value.trim()),
             None => (directive, ""),
         };
+        draft.place = ledger.next();
+        *draft.stop_rebind.get_or_insert_default() |= key == "stop-dns-rebind";
         let fate = take(key, value, draft).unwrap_or_else(|| others::listed(key));
         ledger.enter(number, directive, fate);
     }
@@ -51,9 +54,11 @@ fn take(key: &str, value: &str, draft: &mut Draft) -> Option<Fate> {
         "enable-tftp" => switch(&mut draft.netboot),
         "tftp-root" => Fate::Left("put its files into the folder `netboot` on the drive GATEPOST".into()),
         "pxe-service" if is_pi(value) => Fate::Anyway("with `[netboot] serve` a Pi is told so".into()),
-        "dhcp-vendorclass" => matching(value, "vendor_class", draft),
-        "dhcp-userclass" => matching(value, "user_class", draft),
-        "dhcp-mac" => matching(value, "mac", draft),
+        "dhcp-vendorclass" => matches::vendor_class(value, draft),
+        "dhcp-userclass" => matches::user_class(value, draft),
+        "dhcp-mac" => matches::mac(value, draft),
+        "dhcp-match" => matches::option(value, draft),
+        "dhcp-ignore" => Fate::Left(ignored(value).into()),
         "server" | "local" => names::server(value, draft),
         "rev-server" => names::rev_server(value, draft),
         "address" => names::address(value, draft),
@@ -71,7 +76,6 @@ fn take(key: &str, value: &str, draft: &mut Draft) -> Option<Fate> {
         "log-dhcp" => switch(&mut draft.log_dhcp),
         "no-ping" => switch(&mut draft.no_probe),
         "dhcp-rapid-commit" => Fate::Anyway("clients that want it get it".into()),
-        "dhcp-match" => Fate::Left("tags by an option: see `vendor_class` and `user_class` of `[[dhcp.match]]`".into()),
         _ => return None,
     })
 }
@@ -81,7 +85,18 @@ fn switch(on: &mut bool) -> Fate {
     Fate::Taken
 }
 
+/// What to do about a `dhcp-ignore`.
+fn ignored(value: &str) -> &'static str {
+    if value.contains('!') || value.contains('#') {
+        return "every machine of the LAN gets an address here; those of a `[[host]]` with `ignore = true` do not";
+    }
+    "write `ignore = true` into the `[[host]]` that is meant"
+}
+
 fn interface(value: &str, draft: &mut Draft) -> Fate {
+    if value.is_empty() {
+        return Fate::Left("no interface is named: see [lan] interface".into());
+    }
     if value == "lo" {
         return Fate::Anyway("nothing on the card asks by loopback".into());
     }
@@ -99,7 +114,9 @@ fn domain(value: &str, draft: &mut Draft) -> Fate {
     if value == "#" {
         return Fate::Left("write the domain itself".into());
     }
-    draft.domain.get_or_insert_with(|| value.to_lowercase());
+    if *draft.domain.get_or_insert_with(|| value.to_lowercase()) != value.to_lowercase() {
+        return Fate::Left("one domain is served, for the whole LAN; the first plain `domain` is taken".into());
+    }
     Fate::Taken
 }
 
@@ -107,6 +124,11 @@ fn domain(value: &str, draft: &mut Draft) -> Fate {
 fn range(value: &str, draft: &mut Draft) -> Fate {
     if value.contains("::") || value.contains("constructor:") {
         return Fate::Left("IPv6: this release leases IPv4 only".into());
+    }
+    if value.split(',').any(|part| part.trim().starts_with("tag:") || part.trim().starts_with("net:")) {
+        return Fate::Left(
+            "a pool for some clients only has no counterpart: give those a `[[host]]` with an address".into(),
+        );
     }
     if draft.pool.is_some() {
         return Fate::Left("there is one pool; make the first one larger, or give hosts addresses of their own".into());
@@ -117,7 +139,9 @@ fn range(value: &str, draft: &mut Draft) -> Fate {
         match part.parse::<Ipv4Addr>() {
             Ok(address) => addresses.push(address),
             Err(_) if part == "static" => {
-                return Fate::Left("addresses for known hosts only: make the pool small, hosts need none of it".into());
+                let advice = "every machine of the LAN gets an address of the pool here; hosts with an address need none \
+                              of it, so it may be small";
+                return Fate::Left(advice.into());
             }
             Err(_) => lease = Some(part),
         }
@@ -131,6 +155,8 @@ fn range(value: &str, draft: &mut Draft) -> Fate {
             None => return Fate::Left(format!("`{lease}` is no time for a lease: [dhcp] lease = \"12h\"")),
         }
     }
+    // With one pool its tags are everybody's.
+    draft.pool_tags = value.split(',').filter_map(|part| part.trim().strip_prefix("set:")).map(matches::tag).collect();
     draft.pool = Some((*first, *last));
     draft.pool_prefix = rest.first().map(|mask| u32::from(*mask).count_ones() as u8);
     Fate::Taken
@@ -158,7 +184,7 @@ fn host(value: &str, draft: &mut Draft) -> Fate {
         if let Some(id) = part.strip_prefix("id:") {
             host.client_id = Some(id.trim_matches('"').into()).filter(|id| id != "*");
         } else if let Some(tag) = part.strip_prefix("set:").or_else(|| part.strip_prefix("net:")) {
-            host.tags.push(tag.into());
+            host.tags.push(matches::tag(tag));
         } else if let Ok(address) = part.parse() {
             host.address = Some(address);
         } else if let Some(mac) = hardware(part) {
@@ -167,40 +193,71 @@ fn host(value: &str, draft: &mut Draft) -> Fate {
             host.ignore = true;
         } else if part == "infinite" || part.starts_with(|c: char| c.is_ascii_digit()) && lease_time(part).is_some() {
             host.lease = lease_time(part);
-        } else if part.contains(':') || part.contains('[') || part.contains('*') {
+        } else if part.contains([':', '[', '*']) {
             unread.push(part);
         } else if !part.is_empty() {
             host.name = part.split('.').next().map(str::to_lowercase);
         }
     }
-    draft.hosts.push(host);
-    if unread.is_empty() {
-        return Fate::Taken;
+    let known = !host.macs.is_empty() || host.client_id.is_some();
+    match (unread.as_slice(), host.tags.as_slice()) {
+        ([], _) if known => {}
+        ([], _) if host.address.is_none() || host.name.is_none() => {
+            return Fate::Left(
+                "a machine is known by its hardware address here: write a `[[host]]` with its `mac`".into(),
+            );
+        }
+        ([], _) => {
+            draft.hosts.push(host);
+            let difference = "the name is taken over; the machine gets this address only with its `mac`, not by the name that it sends: add it";
+            return Fate::Nearly(difference.into());
+        }
+        ([pattern], [tag]) if !known && host.address.is_none() && host.name.is_none() && pattern.contains('*') => {
+            return matches::hardware(tag.clone(), pattern, draft);
+        }
+        (parts, _) if host.address.is_none() && parts.iter().any(|part| part.contains('[')) => {
+            return Fate::Left("IPv6: this release leases IPv4 only".into());
+        }
+        _ if !known && (host.address.is_none() || host.name.is_none()) => {
+            return Fate::Left(format!(
+                "`{}` is no hardware address here: write a `[[host]]` with its `mac`",
+                unread.join(",")
+            ));
+        }
+        _ => {
+            draft.hosts.push(host);
+            return Fate::Nearly(format!(
+                "the host is taken over without `{}`, which is no hardware address here; add its `mac`",
+                unread.join(",")
+            ));
+        }
     }
-    Fate::Left(format!(
-        "the host is taken over without `{}`, which is no hardware address here; add its `mac`",
-        unread.join(",")
-    ))
+    draft.hosts.push(host);
+    Fate::Taken
 }
 
+/// The address of one machine: those of groups are none, which examples like to use.
 fn hardware(text: &str) -> Option<MacAddr> {
     let parts: Option<Vec<u8>> = text.split([':', '-']).map(|part| u8::from_str_radix(part, 16).ok()).collect();
-    parts?.try_into().ok().map(MacAddr)
+    let mac: [u8; 6] = parts?.try_into().ok()?;
+    (mac[0] & 1 == 0 && mac != [0; 6]).then_some(MacAddr(mac))
 }
 
 /// `[tag:…,]file[,name[,address]]`
 fn boot(value: &str, draft: &mut Draft) -> Fate {
-    let (tags, words): (Vec<_>, Vec<_>) = value.split(',').map(str::trim).partition(|part| part.starts_with("tag:"));
+    let (tags, words): (Vec<_>, Vec<_>) =
+        value.split(',').map(str::trim).partition(|part| part.starts_with("tag:") || part.starts_with("net:"));
     let word = |at: usize| words.get(at).copied().filter(|word| !word.is_empty()).map(str::to_string);
-    draft.boots.push(Boot {
-        tag: tags.first().map(|tag| tag.trim_start_matches("tag:").to_string()),
-        file: word(0).unwrap_or_default(),
-        server_name: word(1),
-        server: word(2),
-    });
-    if tags.len() > 1 {
-        return Fate::Left("taken over for the first of its tags; one tag is looked at here".into());
+    let tag = match matches::wanted(&tags) {
+        Ok(tag) => tag,
+        Err(advice) => return Fate::Left(advice),
+    };
+    let server = word(2).filter(|server| server != "0.0.0.0");
+    if server.as_ref().is_some_and(|server| server.parse::<Ipv4Addr>().is_err()) {
+        return Fate::Left("a boot server is named by its address here: see `[[dhcp.boot]] server`".into());
     }
+    let Some(file) = word(0) else { return Fate::Left("no boot file is named: see `[[dhcp.boot]]`".into()) };
+    draft.boots.push(Boot { tag, file, server_name: word(1), server, place: draft.place });
     Fate::Taken
 }
 
@@ -208,15 +265,4 @@ fn boot(value: &str, draft: &mut Draft) -> Fate {
 fn is_pi(value: &str) -> bool {
     let words: Vec<_> = value.split(',').map(str::trim).filter(|part| !part.starts_with("tag:")).collect();
     matches!(words[..], ["0" | "x86PC", text] if text.trim_matches('"').trim_end() == "Raspberry Pi Boot")
-}
-
-/// `set:tag,what`
-fn matching(value: &str, key: &'static str, draft: &mut Draft) -> Fate {
-    let Some((tag, what)) = value.split_once(',') else {
-        return Fate::Left("a tag and what it is for are needed: see `[[dhcp.match]]`".into());
-    };
-    let tag = tag.trim().trim_start_matches("set:").to_string();
-    let what = what.trim().trim_end_matches('*').trim_end_matches(':').to_string();
-    draft.matches.push(Match { tag, key, value: what });
-    Fate::Taken
 }

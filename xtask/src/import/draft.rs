@@ -1,12 +1,17 @@
 //! A `gateway.toml` while it is put together from several files.
 
-use super::ledger::Ledger;
+use super::ledger::{Fate, Ledger};
 use gatepost_core::net::{Ipv4Addr, Ipv4Net, MacAddr};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known so far. Nothing in here is checked but its form: the gateway's own check follows.
 #[derive(Default)]
 pub struct Draft {
     pub domain: Option<String>,
+    /// Domains that are to stay in the house, each with its place in the ledger.
+    pub locals: Vec<(String, usize)>,
+    /// The place in the ledger of the directive that is being read.
+    pub place: usize,
     /// The interface that dnsmasq serves.
     pub served: Option<String>,
     /// Interfaces as netplan has them.
@@ -15,6 +20,8 @@ pub struct Draft {
     pub pool: Option<(Ipv4Addr, Ipv4Addr)>,
     /// The size of the LAN, where the pool names it.
     pub pool_prefix: Option<u8>,
+    /// Tags that everybody of the pool has.
+    pub pool_tags: Vec<String>,
     pub lease: Option<String>,
     pub hosts: Vec<Host>,
     pub upstream: Vec<String>,
@@ -25,7 +32,8 @@ pub struct Draft {
     pub boots: Vec<Boot>,
     pub ports: Vec<PortForward>,
     pub rebind_allow: Vec<String>,
-    pub no_rebind_protection: bool,
+    /// A file of dnsmasq was read, and it keeps private addresses back (`stop-dns-rebind`).
+    pub stop_rebind: Option<bool>,
     pub no_probe: bool,
     pub netboot: bool,
     pub log_queries: bool,
@@ -67,6 +75,8 @@ pub struct DhcpOption {
     pub value: String,
     pub tag: Option<String>,
     pub always: bool,
+    /// Its place in the ledger.
+    pub place: usize,
 }
 
 /// One `[[dhcp.match]]`.
@@ -82,6 +92,8 @@ pub struct Boot {
     pub file: String,
     pub server: Option<String>,
     pub server_name: Option<String>,
+    /// Its place in the ledger.
+    pub place: usize,
 }
 
 /// One `[[forward]]`.
@@ -115,15 +127,96 @@ impl Draft {
 
     /// Decides what only all files together can tell: which interface is the LAN, which the uplink, who is the gateway.
     pub fn settle(&mut self, ledger: &mut Ledger) {
+        self.choose_domain(ledger);
+        self.give_tags_a_meaning(ledger);
         self.find_lan(ledger);
         self.find_uplink(ledger);
         self.take_own_name();
         self.keep_gateway_out_of_pool(ledger);
         self.give_every_host_a_name(ledger);
+        self.choose_servers(ledger);
+        if self.stop_rebind == Some(false) {
+            let advice = "private addresses in answers from outside are kept back here: name the domains that may have \
+                          them in [dns] rebind_allow, or write rebind_protection = false";
+            ledger.remark("no stop-dns-rebind", advice);
+        }
+    }
+
+    /// `domain` is the domain, wherever it stands; without it the first one that is to stay in the house.
+    fn choose_domain(&mut self, ledger: &mut Ledger) {
+        let domain = match (&self.domain, self.locals.first()) {
+            (Some(domain), _) => domain.clone(),
+            (None, Some((domain, place))) => {
+                ledger.correct(*place, Fate::Taken);
+                domain.clone()
+            }
+            (None, None) => return,
+        };
+        for (_, place) in self.locals.iter().filter(|(local, _)| *local != domain) {
+            let advice = "besides `domain`, only the special names of the RFCs stay in the house";
+            ledger.correct(*place, Fate::Left(advice.into()));
+        }
+        self.domain = Some(domain);
+    }
+
+    /// What is for everybody of the pool is for all; what is for a tag that nobody has is left out.
+    fn give_tags_a_meaning(&mut self, ledger: &mut Ledger) {
+        let of_hosts = self.hosts.iter().flat_map(|host| host.tags.iter().cloned());
+        let given: Vec<String> = of_hosts.chain(self.matches.iter().map(|rule| rule.tag.clone())).collect();
+        let pool = &self.pool_tags;
+        let mut stays = |tag: &mut Option<String>, place: usize| {
+            if tag.as_ref().is_some_and(|tag| pool.contains(tag)) {
+                *tag = None;
+            }
+            let known = tag.as_ref().is_none_or(|tag| tag == "known" || given.contains(tag));
+            if let (false, Some(tag)) = (known, &tag) {
+                let advice = format!("no client has the tag `{tag}`: give it with `[[dhcp.match]]` or in a `[[host]]`");
+                ledger.correct(place, Fate::Left(advice));
+            }
+            known
+        };
+        self.options.retain_mut(|option| stays(&mut option.tag, option.place));
+        self.boots.retain_mut(|boot| stays(&mut boot.tag, boot.place));
+        self.keep_one_of_each(ledger);
+    }
+
+    /// Of several values for the same clients the first is kept.
+    fn keep_one_of_each(&mut self, ledger: &mut Ledger) {
+        let advice = "the same clients are told something else already: put all values into one entry, or remove one";
+        let (mut options, mut boots) = (BTreeMap::new(), BTreeSet::new());
+        self.options.retain(|option| {
+            let value = (option.key, option.value.clone());
+            let first =
+                options.entry((option.code, option.tag.clone())).or_insert_with(|| (option.place, value.clone()));
+            if first.0 != option.place && first.1 != value {
+                ledger.correct(option.place, Fate::Left(advice.into()));
+            }
+            first.0 == option.place
+        });
+        self.boots.retain(|boot| {
+            let first = boots.insert(boot.tag.clone());
+            if !first {
+                ledger.correct(boot.place, Fate::Left(advice.into()));
+            }
+            first
+        });
+    }
+
+    /// The servers of dnsmasq, else those of the uplink. Others are asked by nobody.
+    fn choose_servers(&mut self, ledger: &mut Ledger) {
         if self.upstream.is_empty()
             && let Some(uplink) = &self.uplink
         {
             self.upstream.clone_from(&uplink.dns);
+        }
+        for link in &self.links {
+            let others: Vec<&str> =
+                link.dns.iter().filter(|server| !self.upstream.contains(server)).map(String::as_str).collect();
+            if !others.is_empty() {
+                let advice =
+                    format!("its name servers {} are not asked: add them to [dns] upstream", others.join(", "));
+                ledger.remark(&link.name, &advice);
+            }
         }
     }
 
@@ -145,15 +238,15 @@ impl Draft {
     }
 
     fn find_lan(&mut self, ledger: &mut Ledger) {
-        let pool = self.pool.map(|pool| pool.0);
         if let Some(link) = self.lan_link().cloned() {
             self.served = Some(link.name.clone());
             self.lan = link.addresses.first().copied();
         }
-        if let (None, Some(pool)) = (self.lan, pool) {
-            let [a, b, c, _] = pool.octets();
+        let first = self.pool.map(|pool| pool.0).or_else(|| self.hosts.iter().find_map(|host| host.address));
+        if let (None, Some(first)) = (self.lan, first) {
+            let [a, b, c, _] = first.octets();
             self.lan = Ipv4Net::new(Ipv4Addr::new(a, b, c, 1), self.pool_prefix.unwrap_or(24));
-            let advice = "no file says which address the gateway has on the LAN: the first of the pool's network was \
+            let advice = "no file says which address the gateway has on the LAN: the first of its pool's or hosts' network was \
                           taken; correct [lan] address";
             ledger.remark("[lan] address", advice);
         }

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub enum Fate {
     /// It stands in the result.
     Taken,
+    /// It stands in the result but means something else there; this is the difference.
+    Nearly(String),
     /// The gateway does so without being told, for this reason.
     Anyway(String),
     /// It has no counterpart; this is what to do.
@@ -41,6 +43,18 @@ impl Ledger {
         self.entries.push(Entry { file: self.file.clone(), line, text: text.trim().into(), fate });
     }
 
+    /// Where the next directive will be entered.
+    pub fn next(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What became of the directive at `at` after all.
+    pub fn correct(&mut self, at: usize, fate: Fate) {
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.fate = fate;
+        }
+    }
+
     /// Something that follows from all files together.
     pub fn remark(&mut self, text: &str, advice: &str) {
         self.file = "all files".into();
@@ -49,12 +63,17 @@ impl Ledger {
 
     /// For the terminal: first what needs a person, then what needs nobody.
     pub fn report(&self) -> String {
-        let taken = self.entries.iter().filter(|entry| entry.fate == Fate::Taken).count();
+        let taken = self.entries.iter().filter(|entry| matches!(entry.fate, Fate::Taken | Fate::Nearly(_))).count();
         let mut text = format!("{taken} of {} directives were taken over.\n", self.entries.len());
         let left: Vec<_> = self.lines(|fate| matches!(fate, Fate::Left(_))).collect();
         if !left.is_empty() {
             text += "\nNot taken over, and what to do:\n";
             left.iter().for_each(|line| text += &format!("  {line}\n"));
+        }
+        let nearly: Vec<_> = self.lines(|fate| matches!(fate, Fate::Nearly(_))).collect();
+        if !nearly.is_empty() {
+            text += "\nTaken over with a difference:\n";
+            nearly.iter().for_each(|line| text += &format!("  {line}\n"));
         }
         let anyway: Vec<_> = self.lines(|fate| matches!(fate, Fate::Anyway(_))).collect();
         if !anyway.is_empty() {
@@ -67,9 +86,13 @@ impl Ledger {
     /// For the end of the file, so that it is not lost with the terminal.
     pub fn comments(&self) -> String {
         let mut text = String::new();
-        for line in self.lines(|fate| matches!(fate, Fate::Left(_))) {
-            let head = if text.is_empty() { "\n# Not taken over:\n" } else { "" };
-            let _ = writeln!(text, "{head}# {line}");
+        let left: Vec<_> = self.lines(|fate| matches!(fate, Fate::Left(_))).collect();
+        let nearly: Vec<_> = self.lines(|fate| matches!(fate, Fate::Nearly(_))).collect();
+        for (head, lines) in [("Not taken over", left), ("Taken over with a difference", nearly)] {
+            if !lines.is_empty() {
+                let _ = writeln!(text, "\n# {head}:");
+            }
+            lines.iter().for_each(|line| _ = writeln!(text, "# {line}"));
         }
         text
     }
@@ -81,7 +104,7 @@ impl Ledger {
             let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             match fate {
                 Fate::Taken => format!("{place}: {text}"),
-                Fate::Anyway(why) | Fate::Left(why) => format!("{place}: {text}: {why}"),
+                Fate::Anyway(why) | Fate::Left(why) | Fate::Nearly(why) => format!("{place}: {text}: {why}"),
             }
         })
     }

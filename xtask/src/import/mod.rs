@@ -5,7 +5,7 @@
 //!                                       └──► Ledger: what became of each line ──► the rest, on stderr and in the file
 //! ```
 //! Nothing is dropped in silence: each directive is taken over, or the gateway does so anyway, or it is listed with its
-//! line and what to do about it.
+//! line and what to do about it, or with the difference where ours means something else.
 
 mod dnsmasq;
 mod draft;

@@ -47,6 +47,10 @@ fn link(name_of_link: &str, node: &Node<'_>, draft: &mut Draft, ledger: &mut Led
     let mut link = Link { name: name_of_link.into(), ..Link::default() };
     for (key, value) in entries(node) {
         let fate = match name(key).as_str() {
+            "dhcp4" if is_yes(value) && entries(node).any(|(key, _)| name(key) == "addresses") => Fate::Left(
+                "beside `addresses` the fixed address was taken: leave `address` and `gateway` out of [uplink] to ask by DHCP"
+                    .into(),
+            ),
             "dhcp4" if is_yes(value) => Fate::Anyway("an uplink without `address` asks by DHCP".into()),
             "dhcp4" => Fate::Anyway("with an `address` nobody is asked".into()),
             "optional" => Fate::Anyway("nothing waits for an interface".into()),

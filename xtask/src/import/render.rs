@@ -99,11 +99,10 @@ fn host(host: &Host, out: &mut Out) {
 
 fn dns(draft: &Draft, out: &mut Out) {
     let any = !draft.upstream.is_empty() || !draft.rebind_allow.is_empty();
-    if any || draft.log_queries || draft.no_rebind_protection {
+    if any || draft.log_queries {
         out.section("[dns]");
         out.list("upstream", &draft.upstream);
         out.switch("log_queries", true, draft.log_queries);
-        out.switch("rebind_protection", false, draft.no_rebind_protection);
         out.list("rebind_allow", &draft.rebind_allow);
     }
     for (domain, upstream) in &draft.forwards {

@@ -2,6 +2,8 @@
 
 use crate::import::draft::Draft;
 use crate::import::ledger::Fate;
+use crate::import::render::quote;
+use gatepost_core::config;
 use gatepost_core::net::Ipv4Addr;
 
 /// `[/domain/…/]address[#port][@…]`; a domain without an address is a local one.
@@ -14,16 +16,8 @@ pub fn server(value: &str, draft: &mut Draft) -> Fate {
     let (domains, address) = rest.rsplit_once('/').unwrap_or((rest, ""));
     let domains = domains.split('/').filter(|domain| !domain.is_empty());
     if address.is_empty() {
-        let own = draft.domain.clone();
-        let others: Vec<&str> = domains.filter(|domain| own.as_deref() != Some(domain)).collect();
-        return match (others.as_slice(), own) {
-            ([], _) => Fate::Anyway("the local domain never leaves the house".into()),
-            ([only], None) => {
-                draft.domain = Some(only.to_lowercase());
-                Fate::Taken
-            }
-            _ => Fate::Left("besides `domain`, only the special names of the RFCs stay in the house".into()),
-        };
+        draft.locals.extend(domains.map(|domain| (domain.to_lowercase(), draft.place)));
+        return Fate::Anyway("the local domain never leaves the house".into());
     }
     let Some(server) = upstream(address) else { return Fate::Left(NO_SERVER.into()) };
     for domain in domains {
@@ -72,13 +66,10 @@ pub fn address(value: &str, draft: &mut Draft) -> Fate {
         Ok(std::net::IpAddr::V6(_)) => "AAAA",
         Err(_) => return Fate::Left("a name that is not to exist: put it into a block list".into()),
     };
-    for domain in domains.split('/').filter(|domain| !domain.is_empty()) {
-        // dnsmasq means the name and everything below it.
-        for name in [domain.to_string(), format!("*.{domain}")] {
-            draft.records.push((name, kind, address.to_string()));
-        }
-    }
-    Fate::Taken
+    let domains = domains.split('/').filter(|domain| !domain.is_empty());
+    // dnsmasq means the name and everything below it.
+    let names = domains.flat_map(|domain| [domain.to_string(), format!("*.{domain}")]);
+    add(names.map(|name| (name, kind, address.to_string())).collect(), draft)
 }
 
 /// `name,…,address,…[,ttl]`
@@ -94,13 +85,14 @@ pub fn host_record(value: &str, draft: &mut Draft) -> Fate {
     if names.is_empty() || addresses.is_empty() {
         return Fate::Left("a name and an address are needed: see `[[dns.record]]`".into());
     }
+    let mut records = Vec::new();
     for name in &names {
         for address in &addresses {
             let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-            draft.records.push((name.clone(), kind, address.to_string()));
+            records.push((name.clone(), kind, address.to_string()));
         }
     }
-    Fate::Taken
+    add(records, draft)
 }
 
 /// `alias,…,target[,ttl]`
@@ -109,8 +101,7 @@ pub fn cname(value: &str, draft: &mut Draft) -> Fate {
     let Some(target) = names.pop().filter(|_| !names.is_empty()) else {
         return Fate::Left("an alias and its target are needed: see `[[dns.record]]`".into());
     };
-    draft.records.extend(names.iter().map(|name| (name.to_lowercase(), "CNAME", target.to_lowercase())));
-    Fate::Taken
+    add(names.iter().map(|name| (name.to_lowercase(), "CNAME", target.to_lowercase())).collect(), draft)
 }
 
 /// A record whose value stands as it is.
@@ -118,9 +109,12 @@ pub fn record(kind: &'static str, parts: Option<(&str, &str)>, draft: &mut Draft
     let Some((name, value)) = parts else {
         return Fate::Left("a name and a value are needed: see `[[dns.record]]`".into());
     };
-    let value = value.trim().trim_matches('"').to_string();
-    draft.records.push((name.trim().to_lowercase(), kind, value));
-    Fate::Taken
+    let value = value.trim();
+    let (inner, outside) = (value.trim_matches('"'), value.split('"').step_by(2).any(|part| part.contains(',')));
+    if kind == "TXT" && outside {
+        return Fate::Left("a TXT record holds one text here: join them, or keep this one elsewhere".into());
+    }
+    add(vec![(name.trim().to_lowercase(), kind, inner.to_string())], draft)
 }
 
 /// `domain[,host[,preference]]`
@@ -130,8 +124,7 @@ pub fn mail(value: &str, draft: &mut Draft) -> Fate {
         return Fate::Left("name the mail host: see `[[dns.record]]`".into());
     };
     let preference = rest.first().unwrap_or(&"1");
-    draft.records.push((name.to_lowercase(), "MX", format!("{preference} {host}")));
-    Fate::Taken
+    add(vec![(name.to_lowercase(), "MX", format!("{preference} {host}"))], draft)
 }
 
 /// `service[,target[,port[,priority[,weight]]]]`
@@ -141,6 +134,18 @@ pub fn service(value: &str, draft: &mut Draft) -> Fate {
         return Fate::Left("name the service's host and port: see `[[dns.record]]`".into());
     };
     let number = |at: usize| rest.get(at).copied().unwrap_or("0");
-    draft.records.push((name.to_lowercase(), "SRV", format!("{} {} {port} {target}", number(0), number(1))));
+    add(vec![(name.to_lowercase(), "SRV", format!("{} {} {port} {target}", number(0), number(1)))], draft)
+}
+
+/// Takes the records over if the gateway would take each.
+fn add(records: Vec<(String, &'static str, String)>, draft: &mut Draft) -> Fate {
+    for (name, kind, value) in &records {
+        let text = format!("[[dns.record]]\nname = {}\ntype = \"{kind}\"\nvalue = {}\n", quote(name), quote(value));
+        if let Err(problems) = config::parse(text.as_bytes()) {
+            let problem = problems.list().first().map(|problem| format!("{}; {}", problem.what, problem.cure));
+            return Fate::Left(problem.unwrap_or_default());
+        }
+    }
+    draft.records.extend(records);
     Fate::Taken
 }

@@ -3,7 +3,7 @@
 use crate::import::ledger::Fate;
 
 /// What the gateway does, or never does, without being told.
-const ANYWAY: [(&[&str], &str); 10] = [
+const ANYWAY: [(&[&str], &str); 11] = [
     (
         &["tftp-secure", "tftp-no-fail", "tftp-max", "tftp-mtu"],
         "the TFTP server has bounds of its own: see SECURITY.md",
@@ -34,7 +34,6 @@ const ANYWAY: [(&[&str], &str); 10] = [
     ),
     (
         &[
-            "stop-dns-rebind",
             "dns-loop-detect",
             "edns-packet-max",
             "dns-forward-max",
@@ -42,7 +41,6 @@ const ANYWAY: [(&[&str], &str); 10] = [
             "min-port",
             "max-port",
             "port-limit",
-            "rebind-localhost-ok",
             "fast-dns-retry",
             "no-ident",
             "do-0x20-encode",
@@ -50,11 +48,12 @@ const ANYWAY: [(&[&str], &str); 10] = [
         ],
         "it is so, with bounds of its own: see SECURITY.md and gateway.toml.md",
     ),
-    (&["all-servers", "strict-order"], "the servers are asked in turn, those that answer first"),
+    (&["stop-dns-rebind"], "private addresses in answers from outside are kept back"),
+    (&["use-stale-cache"], "if no server answers, an old answer is given; [dns] stale = false ends that"),
 ];
 
 /// What has no counterpart, and what to do instead.
-const LEFT: [(&[&str], &str); 21] = [
+const LEFT: [(&[&str], &str); 23] = [
     (&["conf-file", "conf-dir", "servers-file"], "import those files too: --dnsmasq may be given several times"),
     (&["addn-hosts", "hostsdir"], "import those files with --hosts"),
     (
@@ -127,7 +126,6 @@ const LEFT: [(&[&str], &str); 21] = [
             "local-ttl",
             "min-cache-ttl",
             "max-cache-ttl",
-            "use-stale-cache",
             "no-0x20-encode",
             "dhcp-ttl",
             "cache-rr",
@@ -180,7 +178,12 @@ const LEFT: [(&[&str], &str); 21] = [
         "leave it out; if a client needs it, tell us",
     ),
     (&["mx-target", "localmx", "selfmx"], "write the mail host as a `[[dns.record]]` of type MX"),
-    (&["dhcp-ignore"], "write `ignore = true` into the `[[host]]` that is meant"),
+    (
+        &["rebind-localhost-ok"],
+        "127.0.0.1 in answers from outside is kept back: name the domains that may have it in [dns] rebind_allow",
+    ),
+    (&["strict-order"], "the fastest server is asked first: leave only those in [dns] upstream that know everything"),
+    (&["all-servers"], "one server is asked, the fastest, and the next if it fails"),
     (
         &[
             "enable-dbus",
