@@ -113,6 +113,8 @@ pub(super) struct Cache {
     bytes: usize,
     bounds: Bounds,
     generation: u32,
+    /// Failures from before are over after [`FAILURE_TTL`], however many there were.
+    relented: Instant,
 }
 
 /// What the cache may hold, and for how long.
@@ -139,6 +141,7 @@ impl Cache {
             bytes: 0,
             bounds,
             generation: 0,
+            relented: Instant::default(),
         }
     }
 
@@ -164,6 +167,18 @@ impl Cache {
     /// Forgets the failures: the way to the servers has changed.
     pub(super) fn forget_failures(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Cuts the pauses short that failures have grown to: the servers answer again. Each keeps what a first failure has,
+    /// since nobody is to be asked again at once (RFC 9520 section 3.2).
+    pub(super) fn relent(&mut self, now: Instant) {
+        self.relented = now;
+    }
+
+    /// Whether a failure still counts.
+    fn is_in_force(&self, entry: &Entry, now: Instant) -> bool {
+        let first = Duration::from_secs(u64::from(FAILURE_TTL));
+        entry.generation == self.generation && (entry.came >= self.relented || now < entry.came + first)
     }
 
     /// The answer to a question: kept for its very type, or for every type of its name; a fresh one before a stale one.
@@ -222,7 +237,7 @@ impl Cache {
     }
 
     fn is_fresh(&self, at: u32, now: Instant) -> bool {
-        let valid = |entry: &Entry| !entry.failure || entry.generation == self.generation;
+        let valid = |entry: &Entry| !entry.failure || self.is_in_force(entry, now);
         self.slot(at).is_some_and(|entry| entry.expires > now && valid(entry))
     }
 
@@ -265,7 +280,8 @@ impl Cache {
         let (hash, generation) = (self.hash(key), self.generation);
         let old = self.find(key).and_then(|at| self.slot(at));
         let recently = Duration::from_secs(u64::from(MAX_FAILURE_TTL));
-        let again = |entry: &&Entry| entry.failure && entry.generation == generation && now < entry.expires + recently;
+        let counts = |entry: &Entry| entry.generation == generation && entry.came >= self.relented;
+        let again = |entry: &&Entry| entry.failure && counts(entry) && now < entry.expires + recently;
         let strikes = old.filter(again).map_or(0, |entry| entry.strikes);
         let seconds = (FAILURE_TTL << strikes.min(16)).min(MAX_FAILURE_TTL);
         let links = Links::new(self.remove(hash, key));

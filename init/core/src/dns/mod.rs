@@ -30,6 +30,7 @@ mod flight;
 mod forwarder;
 mod local;
 mod name;
+mod outage;
 mod own;
 mod portal;
 mod query;
@@ -68,6 +69,7 @@ use flight::{Flight, Landed, Waiter};
 use forwarder::{Accepted, Due, Forwarder, Surroundings};
 use local::{Local, Said};
 use name::Name;
+use outage::Outage;
 use portal::Portal;
 use query::{Asked, Key, Question, Reading};
 use rebind::Rebind;
@@ -116,6 +118,7 @@ pub struct Dns {
     kept_back: Option<Name>,
     upstreams: Upstreams,
     portal: Portal,
+    outage: Outage,
     forwarder: Forwarder,
     actions: VecDeque<Action>,
     stats: Stats,
@@ -132,6 +135,7 @@ impl Dns {
             kept_back: None,
             upstreams: Upstreams::default(),
             portal: Portal::default(),
+            outage: Outage::default(),
             forwarder: Forwarder::default(),
             actions: VecDeque::new(),
             stats: Stats::default(),
@@ -182,6 +186,7 @@ impl Dns {
     /// the same list: failures are forgotten and all servers count as healthy.
     pub fn set_upstreams(&mut self, servers: &[Upstream]) {
         self.upstreams.set(servers, self.settings.lan.address());
+        self.outage = Outage::default();
         self.cache.forget_failures();
     }
 
@@ -190,6 +195,7 @@ impl Dns {
     pub fn set_forwards(&mut self, forwards: &[Forward]) {
         self.upstreams.set_forwards(forwards, self.settings.lan.address());
         self.local.set_forwards(forwards);
+        self.outage = Outage::default();
         self.cache.reset(bounds(&self.settings));
     }
 
@@ -509,6 +515,7 @@ impl Dns {
             return;
         }
         let Landed { flight, result } = landed;
+        self.watch_line(&flight, result.is_ok(), now);
         let (answer, how) = match result {
             Ok((answer, server)) => (self.police(answer, flight.key.question()), How::Upstream(server)),
             Err(code) => (Answer::failure(flight.key.question(), code, FAILURE_TTL), How::Failed),
@@ -527,6 +534,17 @@ impl Dns {
             }
         }
         self.keep(&flight, answer, how == How::Failed, now);
+    }
+
+    /// When the servers answer again after an outage, the names that failed meanwhile are soon asked for again.
+    fn watch_line(&mut self, flight: &Flight, answered: bool, now: Instant) {
+        let Some(question) = Question::read(flight.key.question()) else { return };
+        let line = self.upstreams.forward_of(&question.name);
+        if answered && self.outage.answered(line) {
+            self.cache.relent(now);
+        } else if !answered && !flight.nothing_was_sent() {
+            self.outage.failed(line, &question.name);
+        }
     }
 
     /// The answer as it may be passed on.

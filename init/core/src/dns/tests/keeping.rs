@@ -144,6 +144,86 @@ fn rfc9520_3_2_failures_last_longer_each_time_but_five_minutes_at_most() {
     assert_eq!(lab.dig("broken.example.net", A), None);
 }
 
+/// Both servers are asked and fail: by a reply, or by their silence.
+fn fail(lab: &mut Lab, name: &str, silent: bool) {
+    assert_eq!(lab.dig(name, A), None, "{name} is asked for");
+    if silent {
+        lab.sleep(800);
+        lab.sleep(1_200);
+        lab.sleep(3_000);
+    } else {
+        for _ in 0..2 {
+            let ask = lab.asks.pop().unwrap();
+            lab.reply(&ask, &reply(&ask, 0x8182, [&[], &[], &[]]));
+        }
+    }
+    lab.asks.clear();
+    assert_eq!(lab.heard(), [SERVFAIL]);
+}
+
+/// The line beyond the home router was dead for minutes; no link and no lease has changed.
+#[test]
+fn rfc9520_3_2_after_an_outage_no_name_keeps_failing_for_minutes() {
+    for silent in [false, true] {
+        let mut lab = lab();
+        let names = ["a.example.net", "b.example.net", "c.example.net"];
+        for seconds in [5, 10, 20, 40, 80, 160, 300] {
+            names.iter().for_each(|name| fail(&mut lab, name, silent));
+            lab.sleep(seconds * 1000);
+        }
+        names.iter().for_each(|name| fail(&mut lab, name, silent));
+        lab.sleep(4_000);
+        know(&mut lab, "www.example.net", 300);
+        // The last of them failed only just now; it waits as after a first failure.
+        assert_eq!(lab.dig("c.example.net", A).unwrap(), SERVFAIL);
+        lab.sleep(1_000);
+        fail(&mut lab, "c.example.net", false);
+        lab.sleep(4_999);
+        assert_eq!(lab.dig("c.example.net", A).unwrap(), SERVFAIL, "and begins anew with the shortest pause");
+        lab.sleep(1);
+        names.iter().for_each(|name| know(&mut lab, name, 300));
+    }
+}
+
+#[test]
+fn rfc9520_3_2_broken_names_are_no_outage() {
+    let mut lab = lab();
+    let broken = ["a.example.net", "b.example.net"];
+    for seconds in [5, 10, 20, 40] {
+        broken.iter().for_each(|name| fail(&mut lab, name, false));
+        know(&mut lab, "www.example.net", 0);
+        broken.iter().for_each(|name| assert_eq!(lab.dig(name, A).unwrap(), SERVFAIL));
+        lab.sleep(seconds * 1000 - 1);
+        broken.iter().for_each(|name| assert_eq!(lab.dig(name, A).unwrap(), SERVFAIL));
+        lab.sleep(1);
+    }
+    // Nor are three, if something is answered between them.
+    fail(&mut lab, "a.example.net", false);
+    fail(&mut lab, "c.example.net", false);
+    know(&mut lab, "www.example.net", 0);
+    fail(&mut lab, "b.example.net", false);
+    know(&mut lab, "www.example.net", 0);
+    lab.sleep(10_000);
+    assert_eq!(lab.dig("a.example.net", A).unwrap(), SERVFAIL);
+}
+
+/// A company's line that comes and goes says nothing of the internet's.
+#[test]
+fn rfc9520_3_2_each_domain_with_servers_has_an_outage_of_its_own() {
+    let mut lab = lab();
+    lab.dns.set_forwards(&[Forward { domain: "corp.example".into(), servers: Vec::from([ONE.into(), TWO.into()]) }]);
+    for seconds in [5, 10] {
+        fail(&mut lab, "a.corp.example", false);
+        lab.sleep(seconds * 1000);
+    }
+    ["a.corp.example", "b.corp.example", "c.corp.example"].iter().for_each(|name| fail(&mut lab, name, false));
+    know(&mut lab, "www.example.net", 0);
+    lab.sleep(10_000);
+    assert_eq!(lab.dig("a.corp.example", A).unwrap(), SERVFAIL, "another line answered");
+    know(&mut lab, "d.corp.example", 0);
+    know(&mut lab, "a.corp.example", 0);
+}
+
 #[test]
 fn rfc9520_timeouts_count_as_failures() {
     let mut lab = lab();
