@@ -10,6 +10,7 @@ mod counting;
 mod dhcp_client;
 mod dhcp_server;
 mod dns;
+mod dns_stream;
 mod files;
 mod frames;
 mod gateway;

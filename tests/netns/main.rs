@@ -16,4 +16,5 @@ mod names;
 mod netboot;
 mod restart;
 mod time;
+mod tls;
 mod world;

@@ -195,11 +195,18 @@ impl World {
             .args(["--lists".into(), self.path("blocklists")])
             .args(["--netboot".into(), self.path("netboot")])
             .args(["--control".into(), self.path("run/control.sock")])
+            .args(self.roots())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .expect("the gateway starts");
         self.gateway = Some(Running(child));
+    }
+
+    /// The argument for authorities that a test has put in their place.
+    fn roots(&self) -> Vec<PathBuf> {
+        let roots = self.path("run/roots.pem");
+        if roots.exists() { vec!["--dns-roots".into(), roots] } else { Vec::new() }
     }
 
     /// Ends the gateway process as a crash would.

@@ -15,10 +15,13 @@ pub struct Args {
     pub netboot: PathBuf,
     /// Where to answer questions.
     pub control: PathBuf,
+    /// Certificates of authorities that DNS servers may have besides the usual ones, in PEM. Only tests have any.
+    pub dns_roots: PathBuf,
 }
 
 impl Args {
-    /// Reads `--config`, `--state`, `--lists`, `--netboot` and `--control`, each with a path; the defaults are the appliance's.
+    /// Reads `--config`, `--state`, `--lists`, `--netboot`, `--control` and `--dns-roots`, each with a path; the defaults are
+    /// the appliance's.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self {
             config: "/run/gatepost/gateway.toml".into(),
@@ -26,6 +29,7 @@ impl Args {
             lists: "/run/blocklists".into(),
             netboot: "/run/netboot".into(),
             control: "/run/gatepost/control.sock".into(),
+            dns_roots: PathBuf::new(),
         };
         while let Some(word) = words.next() {
             let place = match word.as_str() {
@@ -34,6 +38,7 @@ impl Args {
                 "--lists" => &mut args.lists,
                 "--netboot" => &mut args.netboot,
                 "--control" => &mut args.control,
+                "--dns-roots" => &mut args.dns_roots,
                 _ => {
                     return Err(format!(
                         "unknown argument {word}: write --config, --state, --lists, --netboot or --control and a path"

@@ -1,6 +1,7 @@
 //! Port 53 over TCP (RFC 7766): connections of LAN clients, capped in number, time and queries.
 
 use super::event::{Event, EventSender};
+use gatepost_core::dns::{Frames, framed};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt,
 };
@@ -155,32 +156,21 @@ async fn converse(
 }
 
 /// Reads messages with their two-byte length, and keeps a half-read one when its reading is interrupted.
-pub struct Incoming {
-    buffer: Vec<u8>,
-    limit: usize,
-}
+pub struct Incoming(Frames);
 
 impl Incoming {
     /// Reads messages of at most this many bytes; a longer one is an error.
     pub fn up_to(limit: usize) -> Self {
-        Self { buffer: Vec::new(), limit }
+        Self(Frames::up_to(limit))
     }
 
-    /// The next whole message (RFC 1035 section 4.2.2).
+    /// The next whole message.
     pub async fn next(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<u8>> {
         loop {
-            if let Some((length, rest)) = self.buffer.split_first_chunk::<2>() {
-                let length = usize::from(u16::from_be_bytes(*length));
-                if length > self.limit {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-                if let Some(message) = rest.get(..length) {
-                    let message = message.to_vec();
-                    self.buffer.drain(..2 + length);
-                    return Ok(message);
-                }
+            if let Some(message) = self.0.next_message().map_err(|_| io::ErrorKind::InvalidData)? {
+                return Ok(message);
             }
-            if reader.read_buf(&mut self.buffer).await? == 0 {
+            if reader.read_buf(self.0.buffer()).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -189,6 +179,5 @@ impl Incoming {
 
 /// Writes one message with its two-byte length, in one piece.
 pub async fn write_message(writer: &mut (impl AsyncWriteExt + Unpin), message: &[u8]) -> io::Result<()> {
-    let length = u16::try_from(message.len()).map_err(|_| io::ErrorKind::InvalidData)?;
-    writer.write_all(&[&length.to_be_bytes(), message].concat()).await
+    writer.write_all(&framed(message).ok_or(io::ErrorKind::InvalidData)?).await
 }

@@ -80,6 +80,13 @@ pub enum Event {
         /// What the clocks said when the answer came.
         at: Reading,
     },
+    /// A server that is asked through TLS can't be asked, or can again.
+    TlsTrouble {
+        /// The server as it stands in the configuration.
+        server: String,
+        /// Why it can't be asked, the end of a sentence; `None`: it can.
+        trouble: Option<String>,
+    },
     /// Leases up to this sequence number are on the disk.
     LeasesStored {
         /// The last one.

@@ -23,6 +23,7 @@ mod sandbox;
 mod say;
 mod shell;
 mod tftp;
+mod tls;
 mod trains;
 mod uplink_dhcp;
 mod upstream;
@@ -70,6 +71,7 @@ fn run(args: &Args) -> Result<()> {
     let heartbeat = heartbeat::Heartbeat::from_environment();
     // Before Landlock closes that file.
     let built = card::built(&std::fs::read_to_string(card::RELEASE_FILE).unwrap_or_default());
+    let roots = tls::read_roots(&args.dns_roots).context("read the DNS servers' authorities")?;
     let mut loaded = config_file::load(&args.config, &args.state);
     let run_folder = args.control.parent().unwrap_or(Path::new("/"));
     let user_folder = args.config.parent().unwrap_or(Path::new("/"));
@@ -85,7 +87,7 @@ fn run(args: &Args) -> Result<()> {
     let gateway = start(args, loaded, built);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the event loop")?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, shell::run(args, gateway, keep, heartbeat, facts))
+    local.block_on(&runtime, shell::run(args, gateway, keep, heartbeat, facts, roots))
 }
 
 fn start(args: &Args, loaded: Loaded, built: WallTime) -> Gateway {

@@ -11,12 +11,13 @@ use super::lan::Lan;
 use super::netlink::{self, Monitor, Network};
 use super::say::say;
 use super::tftp::Netboot;
+use super::tls::{Roots, Tls};
 use super::uplink_dhcp::UplinkDhcp;
 use super::upstream::Upstream;
 use super::wifi::{Keys, Wifi};
 use super::{UPLINK_RECORD, WIFI_RECORD, block_lists, clock, control, ntp};
 use anyhow::{Context, Result, ensure};
-use gatepost_core::dns::{Client, Outcome, Transport};
+use gatepost_core::dns::{Client, Outcome, Piped, Transport};
 use gatepost_core::gateway::{Action, Gateway, WifiEvent};
 use gatepost_core::net::{Ipv4Net, MacAddr};
 use gatepost_core::plan::Change;
@@ -56,6 +57,7 @@ struct Shell {
     /// Records for the journal that no job holds yet, and the number of the last.
     append: (u64, Vec<u8>),
     upstream: Upstream,
+    tls: Tls,
     lan: Option<Lan>,
     /// The folder of files for booting, and who serves it.
     netboot: (PathBuf, Option<Netboot>),
@@ -73,7 +75,14 @@ struct Shell {
 }
 
 /// Runs the gateway until the process ends. `keep` is written to the disk without anybody waiting for it.
-pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: Heartbeat, facts: Facts) -> Result<()> {
+pub async fn run(
+    args: &Args,
+    gateway: Gateway,
+    keep: Option<Job>,
+    heartbeat: Heartbeat,
+    facts: Facts,
+    roots: Roots,
+) -> Result<()> {
     let (events, mut queue) = mpsc::channel(event::QUEUE);
     let mut monitor = Monitor::open().context("listen for changes of the network")?;
     if let Err(error) = control::open(&args.control, events.clone()) {
@@ -87,6 +96,7 @@ pub async fn run(args: &Args, gateway: Gateway, keep: Option<Job>, heartbeat: He
         disk: Disk::start(args.state.clone(), events.clone()).context("start the disk's thread")?,
         append: (0, Vec::new()),
         upstream: Upstream::new(events.clone()),
+        tls: Tls::new(roots, events.clone()),
         lan: None,
         netboot: (args.netboot.clone(), None),
         uplink: None,
@@ -234,6 +244,7 @@ impl Shell {
             Event::TimeReply { from, payload, sent, at } => {
                 self.gateway.handle_ntp_reply(from, &payload, sent, at, now);
             }
+            Event::TlsTrouble { server, trouble } => self.gateway.handle_tls_trouble(server, trouble, now),
             Event::LeasesStored { sequence } => self.gateway.handle_leases_stored(sequence, now),
             Event::DiskFailed { message } => self.gateway.handle_disk_failure(&message, now),
             Event::BlockLists { list, troubles } => self.gateway.handle_block_lists(list, &troubles, now),
@@ -517,9 +528,9 @@ impl Shell {
                 self.upstream.ask_udp(key, server, payload, &mut self.entropy);
             }
             dns::Action::AskTcp { key, server, payload } => self.upstream.ask_tcp(key, server, payload),
-            // No configuration names such a server.
-            dns::Action::AskTls { key, .. } => {
-                self.gateway.handle_dns_failure(key, dns::Failure::NotSent, clock::now(), &mut self.entropy);
+            dns::Action::AskTls { key, server, name, payload } => {
+                // No time server is asked: nobody knows how far behind the clock is.
+                self.tls.ask(Piped::new(key, payload, clock::now()), server, name, false);
             }
             dns::Action::Close { key } => self.upstream.close(key),
             dns::Action::Answer { client, payload } => {

@@ -1,4 +1,4 @@
-//! Debian's Rust compiler and GNU cross linker, unpacked into the cache without root. The tools run on the host, so
+//! Debian's Rust compiler and GNU cross compiler, unpacked into the cache without root. The tools run on the host, so
 //! they come from the host's own Debian suite; the standard library for arm64 comes from there as well, and it must be
 //! of the same version as the compiler.
 
@@ -11,6 +11,7 @@ use crate::progress;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,23 +41,61 @@ const FOLLOWED: [&str; 10] = [
 
 /// Fetches and unpacks the toolchain, or finds it unpacked.
 pub fn find(cache: &Cache, mirror: Option<&str>) -> Result<Toolchain> {
-    let current = cache.folder("toolchain-debian");
+    fetched(cache, mirror, "toolchain-debian", Host::packages, describe)
+}
+
+/// Only the C compiler, for use beside another toolchain: what build scripts must be told, and its version.
+pub fn c_compiler(cache: &Cache, mirror: Option<&str>) -> Result<(Vec<(&'static str, OsString)>, String)> {
+    fetched(cache, mirror, "cross-debian", Host::c_packages, |root| {
+        ensure!(root.join("complete").exists(), "the compiler in {} is not complete", root.display());
+        let gcc = linker(root)?;
+        let version = output(Command::new(&gcc).arg("--version")).context("the C compiler does not run here")?;
+        let version = version.lines().next().unwrap_or_default();
+        Ok((c_environment(root, &gcc)?, version.strip_prefix("aarch64-linux-gnu-").unwrap_or(version).to_owned()))
+    })
+}
+
+/// What a build script needs to compile C for either target.
+fn c_environment(root: &Path, gcc: &Path) -> Result<Vec<(&'static str, OsString)>> {
+    let show = |path: &Path| path.to_str().map(str::to_owned).context("the cache's path is not UTF-8");
+    let flags = format!("--sysroot={} -isystem {}", show(root)?, show(&root.join("usr/aarch64-linux-gnu/include"))?);
+    let archiver = root.join("usr/bin/aarch64-linux-gnu-ar");
+    Ok(vec![
+        ("CC_aarch64_unknown_linux_musl", gcc.into()),
+        ("CC_aarch64_unknown_linux_gnu", gcc.into()),
+        ("AR_aarch64_unknown_linux_musl", archiver.clone().into()),
+        ("AR_aarch64_unknown_linux_gnu", archiver.into()),
+        ("CFLAGS_aarch64_unknown_linux_musl", flags.clone().into()),
+        ("CFLAGS_aarch64_unknown_linux_gnu", flags.into()),
+        ("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu").into()),
+    ])
+}
+
+/// Packages of the host's suite, unpacked into the cache under `folder`; `look` sees whether they are whole and run.
+fn fetched<T>(
+    cache: &Cache,
+    mirror: Option<&str>,
+    folder: &str,
+    choose: fn(&Host, &Apt) -> Result<Vec<Record>>,
+    look: impl Fn(&Path) -> Result<T>,
+) -> Result<T> {
+    let current = cache.folder(folder);
     let unpacked = || {
         let name = fs::read_to_string(current.join("current")).ok()?;
-        describe(&current.join(name.trim())).ok()
+        look(&current.join(name.trim())).ok()
     };
-    if let Some(toolchain) = unpacked() {
-        return Ok(toolchain);
+    if let Some(found) = unpacked() {
+        return Ok(found);
     }
     let _guard = cache.lock()?;
     // Another build may have fetched it while we waited.
-    if let Some(toolchain) = unpacked() {
-        return Ok(toolchain);
+    if let Some(found) = unpacked() {
+        return Ok(found);
     }
     let host = Host::find()?;
     let apt = host.apt(cache, &Mirror::find(mirror)?)?;
     apt.update().context("the compiler for the card is not in the cache, and the mirror gives no package list")?;
-    let packages = host.packages(&apt)?;
+    let packages = choose(&host, &apt)?;
     let name = fingerprint(&packages);
     let root = current.join(&name);
     if !root.join("complete").exists() {
@@ -64,7 +103,7 @@ pub fn find(cache: &Cache, mirror: Option<&str>) -> Result<Toolchain> {
         unpack(cache, &packages, &root)?;
     }
     fs::write(current.join("current"), &name)?;
-    describe(&root)
+    look(&root)
 }
 
 struct Host {
@@ -125,34 +164,52 @@ impl Host {
 
     /// The compiler, the library for both architectures in the compiler's version, the linker, and what they need.
     fn collect(&self, apt: &Apt, compiler: Record, library: &str) -> Result<Vec<Record>> {
-        let mut open = vec![
-            ("gcc-aarch64-linux-gnu".to_owned(), self.architecture.clone(), None),
-            ("libc6-dev-arm64-cross".to_owned(), self.architecture.clone(), None),
+        let mut open = self.c_names();
+        open.extend([
             (library.to_owned(), self.architecture.clone(), Some(compiler.version.clone())),
             (library.to_owned(), "arm64".to_owned(), Some(compiler.version.clone())),
             (compiler.name.clone(), self.architecture.clone(), Some(compiler.version.clone())),
-        ];
-        let (mut seen, mut packages) = (BTreeSet::new(), Vec::new());
-        while let Some((name, architecture, wanted)) = open.pop() {
-            if !seen.insert((name.clone(), architecture.clone())) {
-                continue;
-            }
-            let versions = apt.versions(&format!("{name}:{architecture}"))?;
-            let matching = |record: &&Record| wanted.as_ref().is_none_or(|wanted| *wanted == record.version);
-            let Some(record) = versions.iter().find(matching).cloned() else {
-                ensure!(wanted.is_none(), "the mirror has no {name} {} for {architecture}", wanted.unwrap_or_default());
-                continue;
-            };
-            for needed in record.depends.iter().filter(|needed| followed(needed)) {
-                let exact = needed.starts_with("libstd-rust-").then(|| record.version.clone());
-                open.push((needed.clone(), architecture.clone(), exact));
-            }
-            packages.push(record);
-        }
-        packages.sort_by(|a, b| (&a.name, &a.sha256).cmp(&(&b.name, &b.sha256)));
-        packages.dedup();
-        Ok(packages)
+        ]);
+        with_needed(apt, open)
     }
+
+    /// The C compiler and what it needs.
+    fn c_packages(&self, apt: &Apt) -> Result<Vec<Record>> {
+        with_needed(apt, self.c_names())
+    }
+
+    /// Compiler, linker and headers of C.
+    fn c_names(&self) -> Vec<Named> {
+        let names = ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"];
+        names.map(|name| (name.to_owned(), self.architecture.clone(), None)).to_vec()
+    }
+}
+
+/// A package's name and architecture, and its version if only one will do.
+type Named = (String, String, Option<String>);
+
+/// The packages and all that they need.
+fn with_needed(apt: &Apt, mut open: Vec<Named>) -> Result<Vec<Record>> {
+    let (mut seen, mut packages) = (BTreeSet::new(), Vec::new());
+    while let Some((name, architecture, wanted)) = open.pop() {
+        if !seen.insert((name.clone(), architecture.clone())) {
+            continue;
+        }
+        let versions = apt.versions(&format!("{name}:{architecture}"))?;
+        let matching = |record: &&Record| wanted.as_ref().is_none_or(|wanted| *wanted == record.version);
+        let Some(record) = versions.iter().find(matching).cloned() else {
+            ensure!(wanted.is_none(), "the mirror has no {name} {} for {architecture}", wanted.unwrap_or_default());
+            continue;
+        };
+        for needed in record.depends.iter().filter(|needed| followed(needed)) {
+            let exact = needed.starts_with("libstd-rust-").then(|| record.version.clone());
+            open.push((needed.clone(), architecture.clone(), exact));
+        }
+        packages.push(record);
+    }
+    packages.sort_by(|a, b| (&a.name, &a.sha256).cmp(&(&b.name, &b.sha256)));
+    packages.dedup();
+    Ok(packages)
 }
 
 fn followed(name: &str) -> bool {
@@ -235,7 +292,7 @@ fn describe(root: &Path) -> Result<Toolchain> {
             format!("-Clink-arg=--sysroot={}", show(root)?),
             "-Ctarget-feature=+crt-static".to_owned(),
         ],
-        environment: vec![("RUSTC", rustc.into()), ("LD_LIBRARY_PATH", libraries.into())],
+        environment: [vec![("RUSTC", rustc.into())], c_environment(root, &linker)?].concat(),
         sysroot,
     })
 }

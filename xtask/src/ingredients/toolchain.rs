@@ -1,6 +1,7 @@
 //! A compiler and a standard library that make static arm64 programs.
 //!
-//! First choice is rustup's musl target, with the linker that comes with Rust: nothing else is needed. Where rustup
+//! First choice is rustup's musl target, with the linker that comes with Rust, and for the C and assembler of the
+//! cryptography (ring) Debian's cross compiler: it is unpacked into the cache, without root, and linked into nothing. Where rustup
 //! cannot have it (no rustup, no way to its server), Debian's own compiler for the web browsers, which is kept recent,
 //! with the static glibc; see debian_toolchain.
 //!
@@ -39,10 +40,10 @@ pub struct Toolchain {
 /// Finds or fetches a toolchain. GATEPOST_TOOLCHAIN = `rustup` or `debian` leaves no choice.
 pub fn find(cache: &Cache, mirror: Option<&str>) -> Result<Toolchain> {
     match std::env::var("GATEPOST_TOOLCHAIN").as_deref() {
-        Ok("rustup") => rustup()?.context("rustup cannot have the target aarch64-unknown-linux-musl"),
+        Ok("rustup") => rustup(cache, mirror)?.context("rustup cannot have the target aarch64-unknown-linux-musl"),
         Ok("debian") => debian_toolchain::find(cache, mirror),
         Ok(other) => bail!("GATEPOST_TOOLCHAIN is {other:?}; it may be rustup or debian"),
-        Err(_) => match rustup()? {
+        Err(_) => match rustup(cache, mirror)? {
             Some(toolchain) => Ok(toolchain),
             None => {
                 progress::line("rustup has no arm64 target here; taking Debian's compiler.");
@@ -52,7 +53,7 @@ pub fn find(cache: &Cache, mirror: Option<&str>) -> Result<Toolchain> {
     }
 }
 
-fn rustup() -> Result<Option<Toolchain>> {
+fn rustup(cache: &Cache, mirror: Option<&str>) -> Result<Option<Toolchain>> {
     let Some(sysroot) = output(Command::new("rustc").args(["--print", "sysroot"])).map(PathBuf::from) else {
         return Ok(None);
     };
@@ -61,15 +62,28 @@ fn rustup() -> Result<Option<Toolchain>> {
         return Ok(None);
     }
     let Some(version) = output(Command::new("rustc").arg("--version")) else { return Ok(None) };
+    let (environment, compiler) = c_compiler(cache, mirror)?;
     Ok(Some(Toolchain {
         target: MUSL,
-        description: format!("{version}, musl from rustup"),
-        environment: Vec::new(),
+        description: format!("{version}, musl from rustup, {compiler}"),
+        environment,
         flags: ["-Clinker=rust-lld", "-Clink-self-contained=yes", "-Ctarget-feature=+crt-static"]
             .map(str::to_owned)
             .to_vec(),
         sysroot,
     }))
+}
+
+/// The environment that tells build scripts about a C compiler for the card, and its version. On an arm64 machine that
+/// is the machine's own.
+fn c_compiler(cache: &Cache, mirror: Option<&str>) -> Result<(Vec<(&'static str, OsString)>, String)> {
+    if std::env::consts::ARCH == "aarch64" {
+        let version =
+            output(Command::new("cc").arg("--version")).context("there is no C compiler: install build-essential")?;
+        let version = version.lines().next().unwrap_or_default().to_owned();
+        return Ok((vec![("CC_aarch64_unknown_linux_musl", "cc".into())], version));
+    }
+    debian_toolchain::c_compiler(cache, mirror)
 }
 
 /// Whether the standard library of the target lies in the toolchain.

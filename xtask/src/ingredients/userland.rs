@@ -42,7 +42,8 @@ pub fn build(toolchain: &Toolchain) -> Result<Vec<u8>> {
 fn decides(name: &str) -> bool {
     const WHOLE: [&str; 5] =
         ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTC"];
-    const STARTS: [&str; 4] = ["CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_BUILD_", "CARGO_UNSTABLE_"];
+    const STARTS: [&str; 8] =
+        ["CC", "CFLAGS", "AR_", "TARGET_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_BUILD_", "CARGO_UNSTABLE_"];
     WHOLE.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }
 

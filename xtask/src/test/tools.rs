@@ -26,6 +26,7 @@ const TOOLS: [(&str, &str); 25] = [
     ("ping", "iputils-ping"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("sfdisk", "fdisk"),
+    ("socat", "socat"),
     ("tcpdump", "tcpdump"),
     ("tftp", "tftp-hpa"),
     ("udhcpc", "udhcpc"),

@@ -5,7 +5,7 @@ use super::ntp;
 use super::problem::{Report, echo};
 use super::raw::{At, RawConfig, RawDns, RawLan, RawUplink, Text};
 use super::{Addressing, Config, Dns, Lan, MAX_UPSTREAMS, Uplink, Upstream};
-use super::{block, dhcp, firewall, forward, hosts, rebind, records, wifi, words};
+use super::{block, dhcp, firewall, forward, hosts, rebind, records, tls, wifi, words};
 use crate::net::{Ipv4Addr, Ipv4Net, is_ordinary};
 use alloc::format;
 use alloc::string::String;
@@ -236,29 +236,25 @@ pub(super) fn check_upstreams(
 }
 
 fn check_upstream(entry: &At<String>, key: &str, lan: Ipv4Net, report: &mut Report<'_>) -> Option<Upstream> {
-    let example = "write an address such as \"9.9.9.9\"";
-    let shown = echo(&entry.value);
-    let (what, cure) = if ["tls://", "https://", "quic://"].iter().any(|scheme| entry.value.starts_with(scheme)) {
-        (
-            format!("{shown}: encrypted DNS comes in a later release"),
-            "write the server's plain IPv4 address for now, such as \"9.9.9.9\"",
-        )
+    let encrypted = entry.value.starts_with(tls::SCHEME);
+    let read = if encrypted {
+        tls::read(&entry.value)
+    } else if ["https://", "quic://"].iter().any(|scheme| entry.value.starts_with(scheme)) {
+        Err("DNS over HTTPS and QUIC come in a later release")
     } else if entry.value.matches(':').count() > 1 {
-        (
-            format!("{shown}: IPv6 comes in a later release"),
-            "write the server's IPv4 address for now, such as \"9.9.9.9\"",
-        )
-    } else if let Some(server) = words::server(&entry.value) {
-        if !is_ordinary(*server.ip()) {
-            (format!("{} is an address with a special meaning, no DNS server has it", server.ip()), example)
-        } else if *server.ip() == lan.address() {
-            (format!("{} is the gateway itself, which would ask itself for ever", server.ip()), example)
-        } else {
-            return Some(server.into());
-        }
+        Err("IPv6 comes in a later release")
     } else {
-        (format!("{shown} is not the address of a server"), example)
+        words::server(&entry.value).map(Upstream::from).ok_or("this is not the address of a server")
     };
-    report.add(entry.at, key, what, cure);
+    let example = if encrypted { tls::EXAMPLE } else { "write an address such as \"9.9.9.9\"" };
+    let what = match read {
+        Err(what) => format!("{}: {what}", echo(&entry.value)),
+        Ok(server) => match *server.address.ip() {
+            ip if !is_ordinary(ip) => format!("{ip} is an address with a special meaning, no DNS server has it"),
+            ip if ip == lan.address() => format!("{ip} is the gateway itself, which would ask itself for ever"),
+            _ => return Some(server),
+        },
+    };
+    report.add(entry.at, key, what, example);
     None
 }

@@ -38,8 +38,6 @@
 //! | `netboot.serve` | `false` |
 //! | `ntp.servers` | `"time.cloudflare.com"`, `"ntp.se"`, and those that the uplink's DHCP server names |
 //! | `ntp.serve` | `true` |
-//!
-//! Left out of this release: encrypted DNS (`tls://`) is refused with a message that says so.
 
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::time::Duration;
@@ -65,6 +63,7 @@ mod records;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod upstream;
 mod wifi;
 mod words;

@@ -438,14 +438,11 @@ fn hosts_that_do_not_fit_are_explained() {
 fn upstreams_that_do_not_fit_are_explained() {
     for (server, message) in [
         (
-            "tls://9.9.9.9#dns.quad9.net",
-            "\"tls://9.9.9.9#dns.quad9.net\": encrypted DNS comes in a later release; write the server's plain IPv4 address for now, such as \"9.9.9.9\"",
+            "tls://9.9.9.9",
+            "\"tls://9.9.9.9\": the name of the server's certificate is missing; write it as \"tls://9.9.9.9#dns.quad9.net\", the server's address and the name that its certificate holds",
         ),
-        (
-            "2620:fe::fe",
-            "\"2620:fe::fe\": IPv6 comes in a later release; write the server's IPv4 address for now, such as \"9.9.9.9\"",
-        ),
-        ("dns.google", "\"dns.google\" is not the address of a server; write an address such as \"9.9.9.9\""),
+        ("2620:fe::fe", "\"2620:fe::fe\": IPv6 comes in a later release; write an address such as \"9.9.9.9\""),
+        ("dns.google", "\"dns.google\": this is not the address of a server; write an address such as \"9.9.9.9\""),
         (
             "127.0.0.53",
             "127.0.0.53 is an address with a special meaning, no DNS server has it; write an address such as \"9.9.9.9\"",

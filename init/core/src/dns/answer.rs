@@ -9,6 +9,9 @@ use super::write::header_bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+/// Questions through TLS have a multiple of so many octets (RFC 8467 section 4.1).
+const PADDED: usize = 128;
+
 /// Octets of an OPT record without options (RFC 6891 section 6.1.2).
 const OPT_SIZE: usize = 11;
 
@@ -168,15 +171,35 @@ pub(super) fn end_with(asked: &Asked<'_>, rcode: u16, ede: Option<u16>, out: &mu
 
 /// The message that asks a server: made anew, so that nothing of the client but the question passes (RFC 5625
 /// section 4.4: OPT is ours).
-pub(super) fn ask(id: u16, flags: u16, question: &[u8], edns: Option<bool>) -> Vec<u8> {
+pub(super) fn ask(id: u16, flags: u16, question: &[u8], edns: Option<bool>, padded: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + question.len() + OPT_SIZE);
     out.extend_from_slice(&header_bytes(Header { id, flags, counts: [1, 0, 0, 0] }));
     out.extend_from_slice(question);
     if let Some(dnssec_ok) = edns {
         let edns = Some(super::query::Edns { udp_size: UDP_SIZE, dnssec_ok });
         end(&Asked { id, flags, question, edns, limit: usize::from(UDP_SIZE) }, 0, &mut out);
+        if padded {
+            pad(&mut out);
+        }
     }
     out
+}
+
+/// Fills a message up to the next multiple of [`PADDED`] octets (RFC 7830, RFC 8467 section 4.1), so that its length does
+/// not tell the name inside the encryption. The message ends with an OPT record without options.
+fn pad(out: &mut Vec<u8>) {
+    /// Octets of an option's code and length.
+    const OPTION: usize = 4;
+    const PADDING: u16 = 12;
+    let Some(data_length) = out.len().checked_sub(2) else { return };
+    let zeroes = (PADDED - (out.len() + OPTION) % PADDED) % PADDED;
+    let length = (OPTION + zeroes) as u16;
+    if let Some(place) = out.get_mut(data_length..) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+    out.extend_from_slice(&PADDING.to_be_bytes());
+    out.extend_from_slice(&(zeroes as u16).to_be_bytes());
+    out.resize(out.len() + zeroes, 0);
 }
 
 /// RFC 8482 section 4.2: what ANY gets instead of everything. One record, `HINFO "RFC8482" ""`.
@@ -193,4 +216,26 @@ pub(super) fn any_refused(asked: &Asked<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&(DATA.len() as u16).to_be_bytes());
     out.extend_from_slice(DATA);
     end(asked, rcode::NOERROR, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8467_4_1_questions_through_tls_have_one_length() {
+        for length in 1..=63 {
+            let mut question = alloc::vec![length];
+            question.extend(core::iter::repeat_n(b'a', length.into()));
+            question.extend([0, 0, 1, 0, 1]);
+            let padded = ask(7, flag::RD, &question, Some(false), true);
+            assert_eq!(padded.len(), 128, "a name of {length}");
+            let plain = ask(7, flag::RD, &question, Some(false), false);
+            let opt = plain.len() - 2;
+            assert_eq!(padded[..opt], plain[..opt]);
+            let data = usize::from(u16::from_be_bytes([padded[opt], padded[opt + 1]]));
+            assert_eq!((opt + 2 + data, &padded[opt + 2..opt + 4]), (128, &[0, 12][..]));
+            assert_eq!(ask(7, flag::RD, &question, None, true).len(), 12 + question.len(), "no EDNS, no padding");
+        }
+    }
 }

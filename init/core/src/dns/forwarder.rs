@@ -304,6 +304,12 @@ impl Forwarder {
             flight.next_try = flight.deadline;
             return;
         };
+        let is_asked = |attempt: &Attempt| attempt.server == server && attempt.state != State::Over;
+        if server.protocol != Protocol::Plain && flight.attempts.iter().any(is_asked) {
+            // TLS loses nothing on the way: asking the same again would only make a slow server slower.
+            flight.next_try = flight.deadline;
+            return;
+        }
         flight.tries += 1;
         self.ask(number, flight, server, false, around);
     }
@@ -332,10 +338,11 @@ impl Forwarder {
         let id = (around.entropy.next_u32() >> 16) as u16;
         let recursion = if variant & variant::NO_RECURSION == 0 { flag::RD } else { 0 };
         let checking = if variant & variant::CHECKING_DISABLED != 0 { flag::CD } else { 0 };
-        let payload = answer::ask(id, recursion | checking, &question, edns.then_some(dnssec_ok));
+        let tls = server.protocol != Protocol::Plain;
+        let payload = answer::ask(id, recursion | checking, &question, edns.then_some(dnssec_ok), tls);
         let key = UpstreamKey(self.new_number());
         // In a TCP or TLS connection nobody off the path can speak, and nothing is cut short.
-        let stream = tcp || server.protocol != Protocol::Plain;
+        let stream = tcp || tls;
         let sent = Sent { id, question, tcp: stream, edns, dnssec_ok };
         let (address, protocol) = (server.address, server.protocol.clone());
         flight.attempts.push(Attempt {

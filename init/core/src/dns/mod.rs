@@ -33,11 +33,13 @@ mod name;
 mod outage;
 mod own;
 mod portal;
+mod pipeline;
 mod query;
 mod queue;
 mod rebind;
 mod records;
 mod reply;
+mod stream;
 mod upstreams;
 mod wire;
 mod write;
@@ -50,6 +52,8 @@ pub use api::{
     Action, Client, Failure, How, NameRecord, NameRefused, Note, Outcome, Settings, Stats, Transport, UpstreamKey,
 };
 pub use block_list::{BlockCounts, BlockList, BlockListBuilder, MAX_BLOCKED};
+pub use pipeline::{Lost, MAX_PIPELINED, Piped, Pipeline};
+pub use stream::{Frames, TooLong, framed};
 
 pub use own::{OWN, ask_addresses, read_addresses};
 

@@ -8,7 +8,7 @@
 
 use super::name::Name;
 use super::query::Question;
-use crate::config::{Forward, Upstream};
+use crate::config::{Forward, Protocol, Upstream};
 use crate::net::Ipv4Addr;
 use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
@@ -155,8 +155,8 @@ impl Upstreams {
         self.group(question).iter().any(|upstream| !tried.contains(&upstream))
     }
 
-    /// The next server to ask: the least often tried ones first, of these the healthy ones, of these the fastest, of
-    /// these the first of the list. One question in [`PROBE_EVERY`] goes first to the healthy server that was asked the
+    /// The next server to ask: the least often tried ones first, of these the healthy ones, of these the encrypted ones (who
+    /// names both kinds wants the plain ones for need alone), of these the fastest, of these the first of the list. One question in [`PROBE_EVERY`] goes first to the healthy server that was asked the
     /// longest ago, since it may have become faster. `None` only if there is no server.
     pub(super) fn pick(&mut self, tried: &[&Upstream], question: &[u8], now: Instant) -> Option<&Upstream> {
         if tried.is_empty() {
@@ -169,7 +169,7 @@ impl Upstreams {
             let down = server.is_some_and(|server| server.down_until > now);
             let speed = server.and_then(|server| server.round_trip).unwrap_or(UNKNOWN);
             let measured = server.filter(|_| probe).map(|server| server.measured);
-            (times, down, measured, speed)
+            (times, down, upstream.protocol == Protocol::Plain, measured, speed)
         };
         self.group(question).iter().min_by_key(|upstream| rank(upstream))
     }
@@ -276,6 +276,23 @@ mod tests {
         upstreams.timed_out(&server(1), now);
         assert_eq!(pick(&mut upstreams, &[], now + DOWN_FOR.0), Some(server(2)), "the second time it takes longer");
         upstreams.replied(&server(1), now, now);
+        assert_eq!(pick(&mut upstreams, &[], now), Some(server(1)));
+    }
+
+    #[test]
+    fn rfc8310_a_plain_server_beside_encrypted_ones_is_for_need_alone() {
+        let mut upstreams = Upstreams::default();
+        let secret = Upstream { protocol: Protocol::Tls { name: "dns.example".into() }, ..server(2) };
+        upstreams.set(&[server(1), secret.clone()], OWN);
+        let now = Instant::from_secs(100);
+        upstreams.replied(&server(1), now, now);
+        for _ in 0..2 * PROBE_EVERY {
+            assert_eq!(pick(&mut upstreams, &[], now), Some(secret.clone()), "though the other is faster");
+        }
+        assert_eq!(pick(&mut upstreams, &[&secret], now), Some(server(1)));
+        for _ in 0..TIMEOUTS_TO_DOWN {
+            upstreams.timed_out(&secret, now);
+        }
         assert_eq!(pick(&mut upstreams, &[], now), Some(server(1)));
     }
 

@@ -21,6 +21,7 @@ mod status;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wifi;
 
 pub use firewall::Connections;
@@ -44,6 +45,7 @@ use core::net::SocketAddrV4;
 use log::Log;
 use probe::{Probe, Step};
 use retry::{Attempts, Backoff};
+use tls::TlsTroubles;
 use wifi::Wifi;
 
 /// First and longest wait before the card is written again after it refused: each try may cost an erase.
@@ -78,6 +80,7 @@ pub struct Gateway {
     serve_trouble: Option<String>,
     /// What is wrong with the block lists.
     list_troubles: Vec<String>,
+    tls_troubles: TlsTroubles,
     serve_retry: Backoff,
     /// The leases as they stand on the disk, until the kernel has told on which network they were given out.
     journal: Option<Vec<u8>>,
@@ -127,6 +130,7 @@ impl Gateway {
             disk_retry: DISK_RETRY,
             serve_trouble: None,
             list_troubles: Vec::new(),
+            tls_troubles: TlsTroubles::default(),
             serve_retry: network::RETRY,
             journal: Some(start.journal),
             server,
@@ -499,7 +503,7 @@ impl Gateway {
         let crowded = self.crowded.then(|| String::from("the connection table is nearly full"));
         let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign, crowded];
         let refused = self.refused.iter().chain(&self.list_troubles).cloned();
-        refused.chain(others.into_iter().flatten())
+        refused.chain(others.into_iter().flatten()).chain(self.tls_troubles.lines())
     }
 }
 

@@ -249,6 +249,19 @@ fn rfc7858_a_server_behind_tls_is_spoken_to_in_no_other_way() {
 }
 
 #[test]
+fn rfc7766_6_2_a_question_is_not_repeated_where_nothing_is_lost() {
+    let mut lab = lab();
+    let protocol = Protocol::Tls { name: "dns.example".into() };
+    lab.dns.set_upstreams(&[Upstream { address: SocketAddrV4::new(*ONE.ip(), 853), protocol }]);
+    assert_eq!(lab.dig("slow.example.net", A), None);
+    let ask = lab.asks.pop().unwrap();
+    lab.sleep(4500);
+    assert!(lab.asks.is_empty(), "the one server has it already");
+    lab.reply(&ask, &reply(&ask, OK, [&[a("slow.example.net", 300, 9)], &[], &[]]));
+    assert_eq!(lab.heard(), ["NoError rd ra | slow.example.net. 300 IN A 198.18.0.9 |  | "]);
+}
+
+#[test]
 fn cve_2021_25220_a_domain_with_its_own_servers_is_asked_of_them_alone() {
     let mut lab = lab();
     lab.dns.set_upstreams(&[ONE.into()]);
