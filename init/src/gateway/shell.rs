@@ -529,8 +529,9 @@ impl Shell {
             }
             dns::Action::AskTcp { key, server, payload } => self.upstream.ask_tcp(key, server, payload),
             dns::Action::AskTls { key, server, name, payload } => {
-                // No time server is asked: nobody knows how far behind the clock is.
-                self.tls.ask(Piped::new(key, payload, clock::now()), server, name, false);
+                let now = clock::now();
+                let is_right = self.gateway.is_clock_right(now);
+                self.tls.ask(Piped::new(key, payload, now), server, name, is_right);
             }
             dns::Action::Close { key } => self.upstream.close(key),
             dns::Action::Answer { client, payload } => {
