@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program and the Debian package it comes in.
-const TOOLS: [(&str, &str); 25] = [
+const TOOLS: [(&str, &str); 26] = [
     ("/lib/systemd/systemd-networkd", "systemd"),
     ("atftp", "atftp"),
     ("busybox", "busybox"),
