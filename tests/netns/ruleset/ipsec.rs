@@ -1,5 +1,4 @@
-//! IPsec through the gateway: outward over IPv4 by translation, inward over IPv6 (RFC 6092). AH over IPv6 is left out: it does
-//! not come in, see `forward_ipv6` in the core's `ruleset`.
+//! IPsec through the gateway: outward over IPv4 by translation, inward over IPv6 (RFC 6092).
 
 use crate::ipv6::{INSIDE, OUTSIDE, routed, udp};
 use crate::lab::{self, Lab, root};
@@ -11,6 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const ESP: u8 = 50;
+const AH: u8 = 51;
 /// Some other protocol, which nobody may send in unasked.
 const OTHER: u8 = 99;
 
@@ -28,7 +28,9 @@ fn send6(source: Ipv6Addr, destination: Ipv6Addr, protocol: u8) {
     let raw = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Raw).unwrap();
     let mut packet = vec![0x60, 0, 0, 0, 0, 16, protocol, 64];
     packet.extend([source.octets(), destination.octets()].concat());
-    packet.extend([1; 16]);
+    // In AH (RFC 4302 section 2.2) the first octet names what lies behind it, the second its length of three words.
+    packet.extend([OTHER, 1]);
+    packet.extend([1; 14]);
     let to = SockaddrIn6::from(SocketAddrV6::new(destination, 0, 0, 0));
     sendto(raw.as_raw_fd(), &packet, &to, MsgFlags::empty()).unwrap();
 }
@@ -82,15 +84,17 @@ fn ipsec_goes_out_under_the_uplinks_address_and_its_answers_come_back() {
 }
 
 #[test]
-fn rfc6092_esp_and_ike_come_in_over_ipv6_and_nothing_beside_them() {
+fn rfc6092_ipsec_and_ike_come_in_over_ipv6_and_nothing_beside_them() {
     if !root() {
         return;
     }
     let lab = Lab::new(inputs());
     routed(&lab);
     let inside = lab.lan.run(lab::capture);
-    lab.uplink.run(|| send6(OUTSIDE, INSIDE, ESP));
-    wait_for(|| seen6(&inside, ESP));
+    for protocol in [ESP, AH] {
+        lab.uplink.run(|| send6(OUTSIDE, INSIDE, protocol));
+        wait_for(|| seen6(&inside, protocol));
+    }
     for port in [500, 4500] {
         let ike = lab.lan.run(|| udp((INSIDE, port)));
         lab.uplink.run(|| udp((OUTSIDE, 0))).send_to(b"x", (INSIDE, port)).unwrap();

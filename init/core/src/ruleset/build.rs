@@ -327,15 +327,14 @@ fn forward(inputs: &Inputs) -> Vec<Rule> {
 
 /// IPv6 from one side to the other: stateful, closed to the inside (RFC 6092) but for IPsec (REC-21 to REC-24) and the
 /// ICMPv6 without which paths break. The kernel's forwarding of IPv6 is off; this stands here so that it never is
-/// switched on without a filter. The rule for AH does nothing yet: to nftables AH over IPv6 is an extension header, and
-/// `meta l4proto` names what lies behind it.
+/// switched on without a filter.
 fn forward_ipv6(lan: &str, uplink: &str) -> Vec<Rule> {
     let mut rules = vec![
         rule([EstablishedOrRelated, Accept]),
         rule([Icmpv6(PASSING), LimitPerSecond(ICMP_PER_SECOND), Accept]),
         rule([from(lan), out(uplink), Accept]),
     ];
-    let ipsec = [Is(Protocol::Esp), Is(Protocol::Ah), udp(500), udp(4500)];
+    let ipsec = [Is(Protocol::Esp), AuthenticatedIpv6, udp(500), udp(4500)];
     rules.extend(ipsec.map(|kind| rule([from(uplink), out(lan), kind, Accept])));
     rules.push(rule([Count(Counter::ForwardRefused), Drop]));
     rules

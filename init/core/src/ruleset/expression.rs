@@ -102,6 +102,11 @@ pub fn statement(out: &mut Vec<u8>, statement: &Statement, set_id: u32) {
         Statement::AssuredPortForward => ct_all(out, Ct::Status, ASSURED | DNAT),
         Statement::Translated => ct_any(out, Ct::Status, SNAT | DNAT),
         Statement::PortForwarded => ct_any(out, Ct::Status, DNAT),
+        Statement::AuthenticatedIpv6 => {
+            nfproto(out, NFPROTO_IPV6);
+            payload(out, Base::Network, 6, 1);
+            cmp(out, Cmp::Eq, &[IPPROTO_AH]);
+        }
         Statement::Is(protocol) => l4proto(out, *protocol as u8),
         Statement::To(protocol, first, last) => ports(out, *protocol, *first, *last),
         Statement::UdpFromTo(source, destination) => {
@@ -245,6 +250,9 @@ fn link_local(out: &mut Vec<u8>) {
     mask(out, &bits);
     cmp(out, Cmp::Eq, &net);
 }
+
+/// The Authentication Header's number.
+const IPPROTO_AH: u8 = 51;
 
 /// `[ fib saddr type => reg 1 ] [ cmp eq reg 1 0x00000002 ]`
 fn fib(out: &mut Vec<u8>, result: u32, by: u32, expected: u32) {

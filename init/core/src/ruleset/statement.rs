@@ -51,6 +51,9 @@ pub enum Statement {
     PortForwarded,
     /// `meta l4proto tcp`
     Is(Protocol),
+    /// `ip6 nexthdr ah`: the IPsec Authentication Header (RFC 4302) comes right after IPv6's own header. To the kernel it is one
+    /// of IPv6's extension headers, so `meta l4proto` names what lies behind it.
+    AuthenticatedIpv6,
     /// `tcp dport 53` or `tcp dport 8000-8010`; for TCP and UDP only.
     To(Protocol, u16, u16),
     /// `udp sport 67 udp dport 68`
@@ -112,8 +115,6 @@ pub enum Protocol {
     Udp = 17,
     /// IPsec's Encapsulating Security Payload (RFC 4303)
     Esp = 50,
-    /// IPsec's Authentication Header (RFC 4302)
-    Ah = 51,
 }
 
 /// ICMPv6 messages by their numbers, as far as RFC 4890 lets them pass.

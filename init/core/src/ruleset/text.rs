@@ -117,6 +117,7 @@ impl Display for Statement {
             Statement::AssuredPortForward => f.write_str("ct status assured,dnat / assured,dnat"),
             Statement::Translated => f.write_str("ct status snat,dnat"),
             Statement::PortForwarded => f.write_str("ct status dnat"),
+            Statement::AuthenticatedIpv6 => f.write_str("ip6 nexthdr ah"),
             Statement::Is(protocol) => write!(f, "meta l4proto {protocol}"),
             Statement::To(protocol, first, last) if first == last => write!(f, "{protocol} dport {first}"),
             Statement::To(protocol, first, last) => write!(f, "{protocol} dport {first}-{last}"),
@@ -175,7 +176,6 @@ impl Display for Protocol {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
             Protocol::Esp => "esp",
-            Protocol::Ah => "ah",
         })
     }
 }
