@@ -1,4 +1,4 @@
-//! `gatepost status | leases | names | wifi | log | firewall`, and `gatepost log dns on | off`: asks the gateway process
+//! `gatepost status | leases | names | wifi | log | firewall`, and `gatepost log dns | dhcp on | off`: asks the gateway process
 //! over its control socket.
 
 use std::io::{self, Read, Write};

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Some("gateway") => gateway::main(words),
         Some(question) if is_part(question) => client::main(question, words),
         _ => {
-            eprintln!("usage: gatepost status | leases | names | wifi | log [dns on|off] | firewall");
+            eprintln!("usage: gatepost status | leases | names | wifi | log [dns|dhcp on|off] | firewall");
             ExitCode::FAILURE
         }
     }

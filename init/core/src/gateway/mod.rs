@@ -333,11 +333,12 @@ impl Gateway {
             "names" => status::names(self),
             "log" => self.log.render(),
             "wifi" => self.wifi_status(now),
-            _ => "ask for status, leases, names, wifi, log or firewall; or log dns on, log dns off\n".into(),
+            _ => "ask for status, leases, names, wifi, log or firewall; or log dns on, log dhcp off and the like\n"
+                .into(),
         }
     }
 
-    /// [`Self::answer`], and `log dns on` or `off`, which switches a log until the next start.
+    /// [`Self::answer`], and `log dns on` or `off` (or `dhcp`), which switches a log until the next start.
     pub fn control(&mut self, words: &str, now: Instant) -> String {
         match words.strip_prefix("log ") {
             Some(rest) => switch::obey(self, rest, now),

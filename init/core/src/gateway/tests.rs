@@ -196,7 +196,11 @@ fn the_query_log_can_be_switched_while_running() {
         log.contains("asked for heard.test A") && !log.contains("silent.test") && !log.contains("late.test"),
         "{log}"
     );
-    for nonsense in ["log dns", "log dns maybe", "log dns on now", "log  ", "log all off"] {
+    assert_eq!(lab.gateway.control("log dhcp on", lab.now), "DHCP messages are logged from now on.\n");
+    lab.lan_client(7).expect("an address");
+    assert!(lab.gateway.answer("log", lab.now).contains("DHCP: "), "{}", lab.gateway.answer("log", lab.now));
+    assert_eq!(lab.gateway.control("log dhcp off", lab.now), "DHCP messages are no longer logged.\n");
+    for nonsense in ["log dhcp", "log dns", "log dns maybe", "log dns on now", "log  ", "log all off"] {
         assert!(lab.gateway.control(nonsense, lab.now).starts_with("write log dns on"), "{nonsense}");
     }
     assert!(lab.gateway.control("reboot", lab.now).starts_with("ask for status"));
