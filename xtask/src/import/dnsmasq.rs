@@ -58,7 +58,7 @@ fn take(key: &str, value: &str, draft: &mut Draft) -> Option<Fate> {
         "dhcp-userclass" => matches::user_class(value, draft),
         "dhcp-mac" => matches::mac(value, draft),
         "dhcp-match" => matches::option(value, draft),
-        "dhcp-ignore" => Fate::Left(ignored(value).into()),
+        "dhcp-ignore" => ignored(value, draft),
         "server" | "local" => names::server(value, draft),
         "rev-server" => names::rev_server(value, draft),
         "address" => names::address(value, draft),
@@ -85,12 +85,15 @@ fn switch(on: &mut bool) -> Fate {
     Fate::Taken
 }
 
-/// What to do about a `dhcp-ignore`.
-fn ignored(value: &str) -> &'static str {
-    if value.contains('!') || value.contains('#') {
-        return "every machine of the LAN gets an address here; those of a `[[host]]` with `ignore = true` do not";
+/// `tag:…`: clients with these tags are not answered.
+fn ignored(value: &str, draft: &mut Draft) -> Fate {
+    if matches!(value, "tag:!known" | "net:#known" | "#known") {
+        draft.known_only = Some(draft.place);
+        return Fate::Taken;
     }
-    "write `ignore = true` into the `[[host]]` that is meant"
+    let advice = "write `ignore = true` into the `[[host]]` that is meant, or `unknown = false` into [dhcp] to serve known \
+                  machines only";
+    Fate::Left(advice.into())
 }
 
 fn interface(value: &str, draft: &mut Draft) -> Fate {
@@ -139,8 +142,7 @@ fn range(value: &str, draft: &mut Draft) -> Fate {
         match part.parse::<Ipv4Addr>() {
             Ok(address) => addresses.push(address),
             Err(_) if part == "static" => {
-                let advice = "every machine of the LAN gets an address of the pool here; hosts with an address need none \
-                              of it, so it may be small";
+                let advice = "write `unknown = false` into [dhcp]: then only machines of a `[[host]]` get an address";
                 return Fate::Left(advice.into());
             }
             Err(_) => lease = Some(part),

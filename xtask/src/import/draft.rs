@@ -35,6 +35,8 @@ pub struct Draft {
     /// A file of dnsmasq was read, and it keeps private addresses back (`stop-dns-rebind`).
     pub stop_rebind: Option<bool>,
     pub no_probe: bool,
+    /// Only known clients are served: where in the ledger that is said.
+    pub known_only: Option<usize>,
     pub netboot: bool,
     pub log_queries: bool,
     pub log_dhcp: bool,
@@ -129,6 +131,7 @@ impl Draft {
     pub fn settle(&mut self, ledger: &mut Ledger) {
         self.choose_domain(ledger);
         self.give_tags_a_meaning(ledger);
+        self.keep_somebody_served(ledger);
         self.find_lan(ledger);
         self.find_uplink(ledger);
         self.take_own_name();
@@ -178,6 +181,19 @@ impl Draft {
         self.options.retain_mut(|option| stays(&mut option.tag, option.place));
         self.boots.retain_mut(|boot| stays(&mut boot.tag, boot.place));
         self.keep_one_of_each(ledger);
+    }
+
+    /// To serve known clients only is a mistake where nobody is known.
+    fn keep_somebody_served(&mut self, ledger: &mut Ledger) {
+        let known = |host: &Host| !host.ignore && (!host.macs.is_empty() || host.client_id.is_some());
+        if let Some(place) = self.known_only
+            && !self.hosts.iter().any(known)
+        {
+            self.known_only = None;
+            let advice = "no machine is known by its hardware address: write each as `[[host]]` with its `mac`, and \
+                          `unknown = false` into [dhcp]";
+            ledger.correct(place, Fate::Left(advice.into()));
+        }
     }
 
     /// Of several values for the same clients the first is kept.

@@ -109,6 +109,12 @@ pub fn take(value: &str, always: bool, draft: &mut Draft) -> Fate {
     if usual(code, &values, draft) {
         return Fate::Anyway("what clients get without being told".into());
     }
+    if matches!(code, 3 | 6) && values.iter().all(|value| value.is_empty()) {
+        let name = if code == 3 { "router" } else { "dns-server" };
+        let (key, value) = ("value", "[]".into());
+        draft.options.push(DhcpOption { name: Some(name), code, key, value, tag, always, place: draft.place });
+        return Fate::Taken;
+    }
     if let Some(advice) = impossible(code, &values) {
         return Fate::Left(advice);
     }
@@ -136,8 +142,6 @@ fn impossible(code: u8, values: &[&str]) -> Option<String> {
     }
     if values.iter().all(|value| value.is_empty()) {
         return Some(match code {
-            3 => "clients are always told a router: name another one, or the gateway".into(),
-            6 => "clients are always told a name server: name another one, or the gateway".into(),
             15 => "clients are always told the domain".into(),
             _ => "leave it out: nothing is sent that is not named".into(),
         });

@@ -50,12 +50,13 @@ fn uplink(draft: &Draft, out: &mut Out) {
 }
 
 fn dhcp(draft: &Draft, out: &mut Out) {
-    if draft.pool.is_some() || draft.lease.is_some() || draft.log_dhcp || draft.no_probe {
+    if draft.pool.is_some() || draft.lease.is_some() || draft.log_dhcp || draft.no_probe || draft.known_only.is_some() {
         out.section("[dhcp]");
         out.text("pool", draft.pool.map(|(first, last)| format!("{first}-{last}")));
         out.text("lease", draft.lease.as_ref());
         out.switch("log", true, draft.log_dhcp);
         out.switch("probe", false, draft.no_probe);
+        out.switch("unknown", false, draft.known_only.is_some());
     }
     for option in &draft.options {
         out.section("[[dhcp.option]]");

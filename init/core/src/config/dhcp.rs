@@ -10,8 +10,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub(super) const KEYS: [&str; 9] =
-    ["pool", "lease", "log", "probe", "rapid_commit", "offers_per_second", "option", "match", "boot"];
+pub(super) const KEYS: [&str; 10] =
+    ["pool", "lease", "log", "probe", "rapid_commit", "unknown", "offers_per_second", "option", "match", "boot"];
 pub(super) use dhcp_lists::{BOOT_KEYS, MATCH_KEYS, OPTION_KEYS};
 
 /// `[dhcp]`
@@ -22,6 +22,7 @@ pub(super) struct RawDhcp {
     log: Option<bool>,
     probe: Option<bool>,
     rapid_commit: Option<bool>,
+    unknown: Option<At<bool>>,
     offers_per_second: Option<At<i64>>,
     options: Vec<RawOption>,
     matches: Vec<RawMatch>,
@@ -35,6 +36,7 @@ pub(super) fn read(dhcp: &mut Section<'_, '_, '_>) -> RawDhcp {
         log: dhcp.switch("log"),
         probe: dhcp.switch("probe"),
         rapid_commit: dhcp.switch("rapid_commit"),
+        unknown: dhcp.switch("unknown").map(|value| At { value, at: dhcp.place("unknown") }),
         offers_per_second: dhcp.number("offers_per_second"),
         options: dhcp.each(
             "option",
@@ -70,11 +72,23 @@ pub(super) fn check(
         log: raw.log.unwrap_or(false),
         probe: raw.probe.unwrap_or(true),
         rapid_commit: raw.rapid_commit.unwrap_or(true),
+        unknown: check_unknown(&raw.unknown, hosts, report).unwrap_or(true),
         offers_per_second: check_offers(&raw.offers_per_second, report).unwrap_or(DEFAULT_OFFERS),
         options: dhcp_lists::check_options(&raw.options, &tags, report),
         boot: dhcp_lists::check_boot(&raw.boot, &tags, report),
         matches,
     }
+}
+
+/// Whether clients that are no host are served. To serve nobody at all is a mistake.
+fn check_unknown(unknown: &Option<At<bool>>, hosts: &[Host], report: &mut Report<'_>) -> Option<bool> {
+    let At { value, at } = unknown.as_ref()?;
+    let served = |host: &Host| !host.ignore && (!host.macs.is_empty() || host.client_id.is_some());
+    if !value && !hosts.iter().any(served) {
+        let what = "nobody would get an address, since no [[host]] has a mac or a client_id";
+        report.add(*at, "dhcp.unknown", what, "add one, or remove this line");
+    }
+    Some(*value)
 }
 
 fn check_offers(number: &Option<At<i64>>, report: &mut Report<'_>) -> Option<u32> {

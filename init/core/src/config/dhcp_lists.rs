@@ -17,12 +17,17 @@ pub(super) const BOOT_KEYS: [&str; 4] = ["file", "server", "server_name", "tag"]
 /// The tag that every host of the configuration has.
 const KNOWN: &str = "known";
 
+/// What every client gets unless an empty list keeps it back: router and name server.
+const UNSENT: [u8; 2] = [3, 6];
+
 /// One `[[dhcp.option]]`.
 pub(super) struct RawOption {
     at: usize,
     code: Option<At<i64>>,
     name: Text,
     value: Vec<At<String>>,
+    /// `value = []`: the option is not to be sent.
+    unsent: bool,
     hex: Text,
     tag: Text,
     always: bool,
@@ -55,6 +60,7 @@ pub(super) fn read_option(at: usize, section: &mut Section<'_, '_, '_>) -> RawOp
         code: section.number("code"),
         name: section.text("name"),
         value: section.words("value"),
+        unsent: section.is_empty_list("value"),
         hex: section.text("hex"),
         tag: section.text("tag"),
         always: section.switch("always").unwrap_or(false),
@@ -63,7 +69,7 @@ pub(super) fn read_option(at: usize, section: &mut Section<'_, '_, '_>) -> RawOp
     let missing = [
         ("code", option.code.is_none()),
         ("name", option.name.is_none()),
-        ("value", option.value.is_empty()),
+        ("value", option.value.is_empty() && !option.unsent),
         ("hex", option.hex.is_none()),
     ];
     let broken = missing.iter().any(|(key, missing)| *missing && section.has(key));
@@ -174,14 +180,21 @@ fn check_code(entry: &RawOption, report: &mut Report<'_>) -> Option<u8> {
     }
 }
 
+/// The bytes of the option; none if it is not to be sent.
 fn check_data(entry: &RawOption, code: u8, report: &mut Report<'_>) -> Option<Vec<u8>> {
     let kind = dhcp_option::kind_of(code);
     match (&entry.hex, entry.value.first()) {
-        (Some(hex), Some(_)) => {
+        (None, None) if entry.unsent && UNSENT.contains(&code) => Some(Vec::new()),
+        (None, None) if entry.unsent => {
+            let what = format!("an empty list keeps options 3 and 6 from being sent, not option {code}{}", named(code));
+            report.add(entry.at, "dhcp.option.value", what, "write a value, or remove the option");
+            None
+        }
+        (Some(hex), value) if value.is_some() || entry.unsent => {
             report.add(hex.at, "dhcp.option.hex", "an option has a value or hex, not both", "remove one of them");
             None
         }
-        (Some(hex), None) => check_hex(hex, code, kind, report),
+        (Some(hex), _) => check_hex(hex, code, kind, report),
         (None, Some(first)) => {
             let texts: Vec<&str> = entry.value.iter().map(|text| text.value.as_str()).collect();
             let refuse = |cure| {

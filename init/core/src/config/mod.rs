@@ -23,7 +23,7 @@
 //! | `lan.alternative` | none |
 //! | `dhcp.pool` | the addresses .10 to .128 of a /24, the same shares of another size, never the gateway's |
 //! | `dhcp.lease` | `"12h"` |
-//! | `dhcp.probe`, `dhcp.rapid_commit` | `true` |
+//! | `dhcp.probe`, `dhcp.rapid_commit`, `dhcp.unknown` | `true` |
 //! | `dhcp.log` | `false` |
 //! | `dhcp.offers_per_second` | 2000 |
 //! | `[[dhcp.option]]`, `[[dhcp.match]]`, `[[dhcp.boot]]` | none |
@@ -239,6 +239,8 @@ pub struct Dhcp {
     pub probe: bool,
     /// Lease with two messages instead of four to clients that want it (RFC 4039).
     pub rapid_commit: bool,
+    /// Serve clients that are no host of the configuration.
+    pub unknown: bool,
     /// New clients that get an address in one second; 1 to [`MAX_OFFERS`].
     pub offers_per_second: u32,
     /// Options beyond the usual.
@@ -258,6 +260,7 @@ impl Dhcp {
             log: false,
             probe: true,
             rapid_commit: true,
+            unknown: true,
             offers_per_second: DEFAULT_OFFERS,
             options: Vec::new(),
             matches: Vec::new(),
@@ -271,7 +274,7 @@ impl Dhcp {
 pub struct DhcpOption {
     /// The option's number, 1 to 254.
     pub code: u8,
-    /// Its value as it is sent, at most 1024 bytes.
+    /// Its value as it is sent, at most 1024 bytes; empty if it is not to be sent.
     pub data: Vec<u8>,
     /// Only for clients with this tag, in the place of what others get; `None` for all.
     pub tag: Option<String>,

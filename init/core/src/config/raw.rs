@@ -185,6 +185,16 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         self.table.contains_key(key)
     }
 
+    /// Where the key's value stands; 0 if it is not there.
+    pub(super) fn place(&self, key: &str) -> usize {
+        self.table.get(key).map_or(0, |value| value.span().start)
+    }
+
+    /// Whether the key is a list without anything in it.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()))
+    }
+
     /// A key's full name, as in `dhcp.pool`.
     fn full(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }

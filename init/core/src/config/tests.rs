@@ -192,7 +192,7 @@ fn unknown_keys_get_a_suggestion() {
         ),
         (
             "[dhcp]\nntpd = true",
-            "2:1: dhcp.ntpd: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot",
+            "2:1: dhcp.ntpd: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, unknown, offers_per_second, option, match and boot",
         ),
         ("vlan = 1", "1:1: vlan: this key is not known here; did you mean lan?"),
         (
@@ -514,7 +514,7 @@ fn all_problems_are_told_at_once_and_in_order() {
         "hostname = \"a b\"\n[dhcp]\nlease = \"1s\"\npool = \"10.0.1.1-10.0.1.9\"\nfoo = 1\n[lan]\naddress = \"10.0.0.300/24\"\n",
         "gateway.toml:1:12: hostname: \"a b\": a name may only hold the letters a to z, digits and hyphens; write one short name such as \"gatepost\"\n\
          gateway.toml:3:9: dhcp.lease: a lease shorter than 2 minutes keeps every machine busy asking; write at least \"2m\"; \"12h\" is usual\n\
-         gateway.toml:5:1: dhcp.foo: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, offers_per_second, option, match and boot\n\
+         gateway.toml:5:1: dhcp.foo: this key is not known here; the keys of [dhcp] are pool, lease, log, probe, rapid_commit, unknown, offers_per_second, option, match and boot\n\
          gateway.toml:7:11: lan.address: \"10.0.0.300/24\" is not an address with the size of its network; write it as \"10.0.0.1/24\"",
     );
 }
@@ -643,6 +643,26 @@ fn wifi_mistakes_have_a_cure() {
 }
 
 #[test]
+fn serving_only_known_clients_needs_one() {
+    let message = "gateway.toml:2:11: dhcp.unknown: nobody would get an address, since no [[host]] has a mac or a client_id; add one, or remove this line";
+    check("[dhcp]\nunknown = false", message);
+    check("[dhcp]\nunknown = false\n[[host]]\nname = \"tv\"\naddress = \"10.0.0.9\"", message);
+    check(
+        "[dhcp]\nunknown = \"no\"",
+        "gateway.toml:2:11: dhcp.unknown: this must be true or false, but is text; write unknown = true or unknown = false, without quotes",
+    );
+    let config = parse(b"[dhcp]\nunknown = false\n[[host]]\nname = \"tv\"\nmac = \"02:00:00:00:00:01\"").unwrap();
+    assert!(!config.dhcp.unknown && parse(b"").unwrap().dhcp.unknown);
+}
+
+#[test]
+fn an_empty_list_keeps_router_and_name_server_back() {
+    let config =
+        parse(b"[[dhcp.option]]\nname = \"router\"\nvalue = []\n[[dhcp.option]]\ncode = 6\nvalue = []").unwrap();
+    assert!(config.dhcp.options.iter().map(|option| (option.code, option.data.len())).eq([(3, 0), (6, 0)]));
+}
+
+#[test]
 fn a_whole_dhcp_setup_parses() {
     let config = parse(
         br#"
@@ -650,6 +670,7 @@ fn a_whole_dhcp_setup_parses() {
 log = true
 probe = false
 rapid_commit = false
+unknown = false
 offers_per_second = 50
 [[dhcp.match]]
 tag = "pxe"
@@ -686,6 +707,7 @@ ignore = true
     .unwrap();
     let dhcp = &config.dhcp;
     assert_eq!((dhcp.log, dhcp.probe, dhcp.rapid_commit, dhcp.offers_per_second), (true, false, false, 50));
+    assert!(!dhcp.unknown);
     let options: Vec<_> = dhcp.options.iter().map(|o| (o.code, &o.data[..], o.tag.as_deref(), o.always)).collect();
     assert_eq!(options[0], (42, &[10, 0, 0, 5, 10, 0, 0, 6][..], None, false));
     assert_eq!(options[1..], [(26, &[5, 212][..], Some("pxe"), false), (224, &[1, 2, 255], Some("camera"), true)]);
@@ -705,6 +727,14 @@ ignore = true
 fn options_that_do_not_fit_are_explained() {
     for (keys, message) in [
         ("", "1:1: dhcp.option: an option has neither a name nor a code; add name = \"ntp-server\" or code = 42"),
+        (
+            "code = 42\nvalue = []",
+            "1:1: dhcp.option.value: an empty list keeps options 3 and 6 from being sent, not option 42 (ntp-server); write a value, or remove the option",
+        ),
+        (
+            "code = 3\nvalue = []\nhex = \"0a\"",
+            "4:7: dhcp.option.hex: an option has a value or hex, not both; remove one of them",
+        ),
         ("code = 42", "1:1: dhcp.option: an option has no value; add value = \"...\" or hex = \"...\""),
         (
             "code = \"x\"",

@@ -258,7 +258,8 @@ impl DhcpServer {
         }
         self.log_message(&request);
         let host = self.table.host_of(&request.client);
-        if host.is_some_and(|host| host.ignore) {
+        // A stranger that has a lease from before keeps the address for the rest of it.
+        if host.map_or(!self.settings.unknown, |host| host.ignore) {
             return;
         }
         request.tags = self.rules.tags(&request, host, &self.settings);

@@ -264,7 +264,8 @@ impl Reply<'_> {
         if let Some(option) = source.rules.option(code, request.tags, settings).filter(|_| asked) {
             // What comes with the lease is not for those who get none.
             let timer = matches!(code, 58 | 59);
-            return (self.lease.is_some() || !timer).then_some(Cow::Borrowed(&option.data));
+            let sent = !option.data.is_empty() && (self.lease.is_some() || !timer);
+            return sent.then_some(Cow::Borrowed(&option.data));
         }
         let address = |address: Ipv4Addr| Some(Cow::Owned(Vec::from(address.octets())));
         match code {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub probe: bool,
     /// Whether a DISCOVER with option 80 is answered with an ACK (RFC 4039).
     pub rapid_commit: bool,
+    /// Whether clients that are none of `hosts` are answered.
+    pub unknown: bool,
     /// Whether every message is told by [`Action::Log`](super::Action::Log).
     pub log: bool,
     /// Options that are sent besides the usual or in their place. The composer may add some.
@@ -87,6 +89,7 @@ impl Settings {
             messages_per_mac: DEFAULT_PER_MAC,
             probe: config.dhcp.probe,
             rapid_commit: config.dhcp.rapid_commit,
+            unknown: config.dhcp.unknown,
             log: config.dhcp.log,
             options,
             matches,

@@ -100,8 +100,7 @@ fn numbers_have_their_size() {
         check(&format!("dhcp-option={option}"), &["1 taken"], &[&format!("hex = \"{hex}\"")], &["value"]);
     }
     check("dhcp-option=40,12\ndhcp-option=128,\"12\"", &["1 taken", "2 taken"], &["value = \"12\""], &["hex"]);
-    for option in
-        ["19,300", "19,x", "23,256", "51,3600", "12,name", "55,1", "26,5", "3", "6", "44,0.0.0.0", "150,0.0.0.0"]
+    for option in ["19,300", "19,x", "23,256", "51,3600", "12,name", "55,1", "26,5", "42", "44,0.0.0.0", "150,0.0.0.0"]
     {
         check(&format!("dhcp-option={option}"), &["1 left"], &[], &["dhcp.option"]);
     }
@@ -111,7 +110,14 @@ fn numbers_have_their_size() {
 fn what_is_not_so_is_not_said_to_be_so() {
     check("rebind-localhost-ok\nstrict-order\nall-servers", &["1 left", "2 left", "3 left"], &[], &[]);
     check("use-stale-cache\nstop-dns-rebind", &["1 anyway", "2 anyway"], &[], &[]);
-    check("dhcp-ignore=tag:!known\ndhcp-range=10.0.0.0,static", &["1 left", "2 left"], &[], &["ignore"]);
+    check(
+        "dhcp-option=3\ndhcp-option=option:dns-server",
+        &["1 taken", "2 taken"],
+        &["\"dns-server\"\nvalue = []"],
+        &[],
+    );
+    check("dhcp-ignore=tag:!known\ndhcp-host=02:00:00:00:00:01,a", &["1 taken", "2 taken"], &["unknown = false"], &[]);
+    check("dhcp-ignore=tag:!known\ndhcp-range=10.0.0.0,static", &["1 left", "2 left"], &[], &["ignore", "unknown"]);
     check("txt-record=a,x=1,y=2\ntxt-record=b,\"x, y\"", &["1 left", "2 taken"], &["value = \"x, y\""], &["x=1"]);
     let unprotected = of(Kind::Dnsmasq, "bogus-priv").report;
     assert!(unprotected.contains("rebind_protection = false"), "{unprotected}");

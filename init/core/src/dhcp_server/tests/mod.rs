@@ -56,6 +56,7 @@ pub(super) fn settings() -> Settings {
         messages_per_mac: u32::MAX,
         probe: false,
         rapid_commit: true,
+        unknown: true,
         log: false,
         options: vec![],
         matches: vec![],

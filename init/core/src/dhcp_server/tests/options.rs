@@ -41,6 +41,18 @@ fn a_configured_option_takes_the_place_of_the_usual_one() {
 }
 
 #[test]
+fn an_empty_value_keeps_router_and_name_server_back() {
+    let mut settings = settings();
+    settings.hosts[0].tags = vec!["camera".into()];
+    settings.options = vec![tagged(3, &[], "camera"), option(6, &[])];
+    let mut lab = Lab::with(settings);
+    let codes = |lab: &mut Lab, last| lab.ask(&Packet::new(DISCOVER, last).option(55, &[1, 3, 6, 121, 15])).codes();
+    assert_eq!(codes(&mut lab, 2), [53, 54, 51, 1, 15]);
+    assert_eq!(codes(&mut lab, 9), [53, 54, 51, 1, 3, 15]);
+    assert_eq!(lab.ask(&Packet::new(DISCOVER, 2)).option(3), None, "nor to a client that does not say what it wants");
+}
+
+#[test]
 fn an_option_may_be_sent_to_those_who_did_not_ask() {
     let always = DhcpOption { always: true, ..option(43, b"x") };
     let mut lab = lab(vec![always, option(44, &[10, 0, 0, 9])]);

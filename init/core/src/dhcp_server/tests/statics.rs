@@ -17,6 +17,24 @@ fn a_host_gets_its_own_address_inside_or_outside_the_pool() {
 }
 
 #[test]
+fn strangers_get_nothing_where_only_known_clients_are_served() {
+    let mut lab = Lab::new();
+    let address = lab.lease(9);
+    lab.server.reconfigure(Settings { unknown: false, ..settings() }, lab.now);
+    lab.drain();
+    assert_eq!(lab.send(&Packet::new(DISCOVER, 8)), []);
+    assert_eq!(lab.send(&Packet::new(DISCOVER, 8).option(80, b"")), [], "nor by rapid commit");
+    assert_eq!(lab.send(&Packet::new(REQUEST, 8).requested(ip(50))), []);
+    assert_eq!(lab.send(&Packet::new(INFORM, 8).ciaddr(ip(50))), []);
+    // Who has a lease from before gets no more of it, and nobody else gets the address meanwhile.
+    assert_eq!(lab.send(&Packet::new(REQUEST, 9).ciaddr(address)), []);
+    assert_eq!(lab.find(address).unwrap().state, LeaseState::Bound);
+    assert_eq!((lab.lease(2), lab.lease(3)), (ip(2), ip(20)));
+    lab.pass(2 * LEASE);
+    assert_eq!((lab.find(address).is_none_or(|lease| lease.state != LeaseState::Bound), lab.lease(2)), (true, ip(2)));
+}
+
+#[test]
 fn hosts_are_in_the_table_before_they_ask_and_after() {
     let mut lab = Lab::new();
     let names = |lab: &Lab| lab.server.leases().map(|l| (l.address, l.host_name.clone().unwrap())).collect::<Vec<_>>();
