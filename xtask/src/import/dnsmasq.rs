@@ -64,7 +64,7 @@ fn take(key: &str, value: &str, draft: &mut Draft) -> Option<Fate> {
         "address" => names::address(value, draft),
         "host-record" => names::host_record(value, draft),
         "cname" => names::cname(value, draft),
-        "txt-record" => names::record("TXT", value.split_once(','), draft),
+        "txt-record" => names::text(value, draft),
         "ptr-record" => names::record("PTR", value.split_once(','), draft),
         "mx-host" => names::mail(value, draft),
         "srv-host" => names::service(value, draft),

@@ -26,6 +26,7 @@ pub struct Draft {
     pub hosts: Vec<Host>,
     pub upstream: Vec<String>,
     pub forwards: Vec<(String, Vec<String>)>,
+    /// Name, type and value; the value is written as TOML already.
     pub records: Vec<(String, &'static str, String)>,
     pub options: Vec<DhcpOption>,
     pub matches: Vec<Match>,

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::ledger::{Fate, Ledger};
+use super::render::quote;
 use gatepost_core::net::Ipv4Addr;
 use std::net::IpAddr;
 
@@ -63,7 +64,7 @@ fn host(address: Ipv4Addr, names: &[&str], draft: &mut Draft) -> Fate {
 
 fn records(value: String, kind: &'static str, names: &[&str], draft: &mut Draft) -> Fate {
     for name in names {
-        draft.records.push((name.to_lowercase(), kind, value.clone()));
+        draft.records.push((name.to_lowercase(), kind, quote(&value)));
     }
     Fate::Taken
 }

@@ -115,7 +115,7 @@ fn dns(draft: &Draft, out: &mut Out) {
         out.section("[[dns.record]]");
         out.text("name", Some(name));
         out.text("type", Some(kind));
-        out.text("value", Some(value));
+        out.raw("value", value);
     }
 }
 

@@ -18,6 +18,9 @@ pub const MAX_RECORDS: usize = 1024;
 /// The longest text of a TXT record, in bytes: several together still fit one answer.
 const MAX_TEXT: usize = 1000;
 
+/// The longest of several texts of one TXT record, in bytes (RFC 1035 section 3.3.14).
+const MAX_STRING: usize = 255;
+
 /// Seconds that a client may keep a record when the file does not say.
 const DEFAULT_TTL: u32 = 300;
 
@@ -70,8 +73,8 @@ pub enum RecordData {
         /// Its host.
         target: String,
     },
-    /// Any text, at most 1000 bytes.
-    Txt(String),
+    /// Texts, at most 1000 bytes together. One alone may be of any length, of several each has at most 255 bytes.
+    Txt(Vec<String>),
 }
 
 impl fmt::Display for RecordData {
@@ -84,7 +87,10 @@ impl fmt::Display for RecordData {
             RecordData::Ptr(name) => write!(f, "PTR {name}"),
             RecordData::Mx { preference, host } => write!(f, "MX {preference} {host}"),
             RecordData::Srv { priority, weight, port, target } => write!(f, "SRV {priority} {weight} {port} {target}"),
-            RecordData::Txt(text) => write!(f, "TXT {}", echo(text)),
+            RecordData::Txt(texts) => {
+                f.write_str("TXT")?;
+                texts.iter().try_for_each(|text| write!(f, " {}", echo(text)))
+            }
         }
     }
 }
@@ -94,7 +100,7 @@ pub(super) struct Raw {
     at: usize,
     name: Text,
     kind: Text,
-    value: Text,
+    value: Vec<At<String>>,
     ttl: Text,
     /// A key is there but unusable: it has been reported.
     broken: bool,
@@ -102,10 +108,10 @@ pub(super) struct Raw {
 
 /// Reads one entry.
 pub(super) fn read(at: usize, entry: &mut Section<'_, '_, '_>) -> Raw {
-    let (name, kind, value, ttl) = (entry.text("name"), entry.text("type"), entry.text("value"), entry.text("ttl"));
-    let broken = [("name", &name), ("type", &kind), ("value", &value)]
-        .iter()
-        .any(|(key, text)| text.is_none() && entry.has(key));
+    let (name, kind, value, ttl) = (entry.text("name"), entry.text("type"), entry.words("value"), entry.text("ttl"));
+    let unusable = entry.has("value") && value.is_empty() && !entry.is_empty_list("value");
+    let broken =
+        unusable || [("name", &name), ("type", &kind)].iter().any(|(key, text)| text.is_none() && entry.has(key));
     Raw { at, name, kind, value, ttl, broken }
 }
 
@@ -183,8 +189,15 @@ fn read_record(raw: &Raw, around: &Around<'_>) -> Checked<Record> {
     };
     let Some(name) = &raw.name else { return missing("name", "www") };
     let Some(kind) = &raw.kind else { return missing("type", "A") };
-    let Some(value) = &raw.value else { return missing("value", "10.0.0.5") };
-    let data = read_data(kind, value, around.domain)?;
+    let data = match raw.value.as_slice() {
+        [] => return missing("value", "10.0.0.5"),
+        texts if kind.value.eq_ignore_ascii_case("TXT") => read_texts(texts)?,
+        [value] => read_data(kind, value, around.domain)?,
+        [_, second, ..] => {
+            let what = format!("only a TXT record has several values, not {}", kind.value.to_ascii_uppercase());
+            return refuse(Some(second.at), "value", what, "write a [[dns.record]] for each");
+        }
+    };
     let whole = match (&data, name.value.parse::<IpAddr>()) {
         (RecordData::Ptr(_), Ok(address)) => Some(reverse(address)),
         (_, Ok(_)) => None,
@@ -237,7 +250,6 @@ fn read_data(kind: &At<String>, value: &At<String>, domain: &str) -> Checked<Rec
             };
             (srv, "priority, weight, port and host, such as \"0 0 8080 rpi2\"")
         }
-        "TXT" => ((text.len() <= MAX_TEXT).then(|| RecordData::Txt(text.into())), "a text of at most 1000 bytes"),
         _ => {
             let cure = "write one of \"A\", \"AAAA\", \"CNAME\", \"PTR\", \"MX\", \"SRV\", \"TXT\"";
             return refuse(
@@ -250,6 +262,23 @@ fn read_data(kind: &At<String>, value: &At<String>, domain: &str) -> Checked<Rec
     };
     let what = || format!("{} does not suit the type {}", echo(text), kind.value.to_ascii_uppercase());
     data.map_or_else(|| refuse(Some(value.at), "value", what(), format!("write {example}")), Ok)
+}
+
+/// One text, which may be cut into pieces on its way, or several as they are: what DNS-SD keeps apart (RFC 6763 section 6).
+fn read_texts(texts: &[At<String>]) -> Checked<RecordData> {
+    let mut room = MAX_TEXT;
+    for text in texts {
+        let longest = if texts.len() > 1 { room.min(MAX_STRING) } else { room };
+        if text.value.len() > longest {
+            let what = format!("{} does not suit the type TXT", echo(&text.value));
+            let cure =
+                "write a text of at most 1000 bytes, or a list of texts of at most 255 bytes each and 1000 together";
+            return refuse(Some(text.at), "value", what, cure);
+        }
+        // Each of several has a length before it, and is at least that long.
+        room = room.saturating_sub(text.value.len() + 1);
+    }
+    Ok(RecordData::Txt(texts.iter().map(|text| text.value.clone()).collect()))
 }
 
 /// A name as it is answered to: under the local domain if it is one label, or ends like a service (`_http._tcp`).
@@ -383,7 +412,7 @@ mod tests {
                 "home.arpa",
                 RecordData::Mx { preference: 10, host: "mail.home.arpa".into() },
             ),
-            ("a", "TXT", "v=spf1  -all", "a.home.arpa", RecordData::Txt("v=spf1  -all".into())),
+            ("a", "TXT", "v=spf1  -all", "a.home.arpa", RecordData::Txt(alloc::vec!["v=spf1  -all".into()])),
         ] {
             let read = records(&entry(name, kind, value));
             assert_eq!(read, [Record { name: whole.into(), data, ttl: 300 }]);
@@ -391,6 +420,33 @@ mod tests {
         let six = records(&entry("fd00::1", "PTR", "tv"));
         assert_eq!(six[0].name, format!("1.{}0.0.d.f.ip6.arpa", "0.".repeat(27)));
         assert_eq!(records(&(entry("a", "A", "10.0.0.5") + "ttl = \"2h\""))[0].ttl, 7200);
+    }
+
+    #[test]
+    fn a_txt_record_holds_one_text_or_several() {
+        let texts = |value: &str| format!("[[dns.record]]\nname = \"a\"\ntype = \"txt\"\nvalue = {value}\n");
+        let read = records(&texts("[\"txtvers=1\", \"\", \"x\"]"));
+        assert_eq!(read[0].data, RecordData::Txt(alloc::vec!["txtvers=1".into(), "".into(), "x".into()]));
+        assert_eq!(read[0].data.to_string(), "TXT \"txtvers=1\" \"\" \"x\"");
+        assert_eq!(records(&texts(&format!("\"{}\"", "a".repeat(1000)))).len(), 1);
+        let cure = "write a text of at most 1000 bytes, or a list of texts of at most 255 bytes each and 1000 together";
+        for value in [
+            format!("\"{}\"", "a".repeat(1001)),
+            format!("[\"b\", \"{}\"]", "a".repeat(256)),
+            format!("[{}]", alloc::vec![format!("\"{}\"", "a".repeat(250)); 4].join(", ")),
+        ] {
+            let refused = parse(texts(&value).as_bytes()).unwrap_err().to_string();
+            assert!(refused.contains("does not suit the type TXT") && refused.ends_with(cure), "{refused}");
+        }
+        check(
+            &texts("[\"10.0.0.5\", \"10.0.0.6\"]").replace("txt", "A"),
+            "4:22: dns.record.value: only a TXT record has several values, not A; write a [[dns.record]] for each",
+        );
+        check(&texts("[]"), "1:1: dns.record.value: this record has no value; add value = \"10.0.0.5\" to it");
+        check(
+            &texts("true"),
+            "4:9: dns.record.value: this must be text in quotes or a list of texts, but is true or false without quotes; write value = \"...\" or value = [\"...\", \"...\"]",
+        );
     }
 
     #[test]

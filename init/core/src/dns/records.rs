@@ -37,7 +37,7 @@ impl Item {
             RecordData::Srv { priority, weight, port, target } => {
                 (rtype::SRV, [*priority, *weight, *port].map(u16::to_be_bytes).concat(), Some(target))
             }
-            RecordData::Txt(text) => (rtype::TXT, strings(text), None),
+            RecordData::Txt(texts) => (rtype::TXT, texts.iter().flat_map(|text| strings(text)).collect(), None),
         };
         let target = match target {
             Some(target) => Some(Name::from_text(target)?.as_bytes().into()),
@@ -60,7 +60,7 @@ impl Item {
     }
 }
 
-/// RFC 1035 section 3.3.14: one string or more.
+/// RFC 1035 section 3.3.14: one string, or more if the text is too long for one.
 fn strings(text: &str) -> Vec<u8> {
     let mut data = Vec::new();
     let mut push = |piece: &[u8]| {
@@ -140,4 +140,23 @@ fn order(name: &Name) -> Vec<u8> {
         key.extend_from_slice(label);
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn data(texts: &[&str]) -> Vec<u8> {
+        let data = RecordData::Txt(texts.iter().map(|text| (*text).into()).collect());
+        Item::new(&Record { name: "a.example".into(), data, ttl: 1 }).unwrap().head
+    }
+
+    #[test]
+    fn rfc6763_6_several_texts_stay_apart_and_a_long_one_is_cut() {
+        assert_eq!(data(&["path=/a", "", "u=b, c"]), b"\x07path=/a\0\x06u=b, c");
+        assert_eq!(data(&[""]), [0]);
+        let long = "a".repeat(300);
+        assert_eq!(data(&[&long]), [vec![255], vec![b'a'; 255], vec![45], vec![b'a'; 45]].concat());
+    }
 }

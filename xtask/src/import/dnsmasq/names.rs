@@ -109,12 +109,28 @@ pub fn record(kind: &'static str, parts: Option<(&str, &str)>, draft: &mut Draft
     let Some((name, value)) = parts else {
         return Fate::Left("a name and a value are needed: see `[[dns.record]]`".into());
     };
-    let value = value.trim();
-    let (inner, outside) = (value.trim_matches('"'), value.split('"').step_by(2).any(|part| part.contains(',')));
-    if kind == "TXT" && outside {
-        return Fate::Left("a TXT record holds one text here: join them, or keep this one elsewhere".into());
+    add(vec![(name.trim().to_lowercase(), kind, value.trim().trim_matches('"').to_string())], draft)
+}
+
+/// `name[,text…]`: texts with commas stand in quotes.
+pub fn text(value: &str, draft: &mut Draft) -> Fate {
+    let mut texts = vec![String::new()];
+    let mut quoted = false;
+    for c in value.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => texts.push(String::new()),
+            c => texts.last_mut().into_iter().for_each(|text| text.push(c)),
+        }
     }
-    add(vec![(name.trim().to_lowercase(), kind, inner.to_string())], draft)
+    let name = texts.remove(0).trim().to_lowercase();
+    let texts: Vec<String> = texts.iter().map(|text| quote(text.trim())).collect();
+    let value = match texts.as_slice() {
+        [] => quote(""),
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
+    add_written(vec![(name, "TXT", value)], draft)
 }
 
 /// `domain[,host[,preference]]`
@@ -137,10 +153,14 @@ pub fn service(value: &str, draft: &mut Draft) -> Fate {
     add(vec![(name.to_lowercase(), "SRV", format!("{} {} {port} {target}", number(0), number(1)))], draft)
 }
 
-/// Takes the records over if the gateway would take each.
 fn add(records: Vec<(String, &'static str, String)>, draft: &mut Draft) -> Fate {
+    add_written(records.into_iter().map(|(name, kind, value)| (name, kind, quote(&value))).collect(), draft)
+}
+
+/// Takes the records over if the gateway would take each. Their values are TOML.
+fn add_written(records: Vec<(String, &'static str, String)>, draft: &mut Draft) -> Fate {
     for (name, kind, value) in &records {
-        let text = format!("[[dns.record]]\nname = {}\ntype = \"{kind}\"\nvalue = {}\n", quote(name), quote(value));
+        let text = format!("[[dns.record]]\nname = {}\ntype = \"{kind}\"\nvalue = {value}\n", quote(name));
         if let Err(problems) = config::parse(text.as_bytes()) {
             let problem = problems.list().first().map(|problem| format!("{}; {}", problem.what, problem.cure));
             return Fate::Left(problem.unwrap_or_default());

@@ -118,7 +118,12 @@ fn what_is_not_so_is_not_said_to_be_so() {
     );
     check("dhcp-ignore=tag:!known\ndhcp-host=02:00:00:00:00:01,a", &["1 taken", "2 taken"], &["unknown = false"], &[]);
     check("dhcp-ignore=tag:!known\ndhcp-range=10.0.0.0,static", &["1 left", "2 left"], &[], &["ignore", "unknown"]);
-    check("txt-record=a,x=1,y=2\ntxt-record=b,\"x, y\"", &["1 left", "2 taken"], &["value = \"x, y\""], &["x=1"]);
+    check(
+        "txt-record=a,x=1,y=2\ntxt-record=b,\"x, y\"\ntxt-record=c",
+        &["1 taken", "2 taken", "3 taken"],
+        &["value = [\"x=1\", \"y=2\"]", "value = \"x, y\"", "value = \"\""],
+        &[],
+    );
     let unprotected = of(Kind::Dnsmasq, "bogus-priv").report;
     assert!(unprotected.contains("rebind_protection = false"), "{unprotected}");
     assert!(!of(Kind::Dnsmasq, "stop-dns-rebind").report.contains("rebind_protection"));

@@ -34,9 +34,10 @@ fn every_type_is_answered_by_its_name_and_by_its_label() {
         one("web.mydomain.net", RecordData::Aaaa("fd00::5".parse().unwrap())),
         one("mydomain.net", RecordData::Mx { preference: 10, host: "web.mydomain.net".into() }),
         one("_http._tcp.mydomain.net", srv),
-        one("web.mydomain.net", RecordData::Txt("a".repeat(300))),
+        one("web.mydomain.net", RecordData::Txt(vec!["a".repeat(300)])),
         one("60.0.0.10.in-addr.arpa", RecordData::Ptr("web.mydomain.net".into())),
-        one("example.com", RecordData::Txt(String::new())),
+        one("example.com", RecordData::Txt(vec![String::new()])),
+        one("tv._http._tcp.mydomain.net", RecordData::Txt(vec!["path=/a".into(), "u=b, c".into()])),
     ]);
     let both = "NoError aa rd ra | web.mydomain.net. 300 IN A 10.0.0.50, web.mydomain.net. 300 IN A 10.0.0.51 |  | ";
     assert_eq!(local(&mut lab, "web.mydomain.net", A), both);
@@ -48,6 +49,7 @@ fn every_type_is_answered_by_its_name_and_by_its_label() {
     assert!(local(&mut lab, "web", TXT).contains(&"a".repeat(300)));
     assert!(local(&mut lab, "60.0.0.10.in-addr.arpa", PTR).contains("IN PTR web.mydomain.net."));
     assert!(local(&mut lab, "example.com", TXT).contains("IN TXT"));
+    assert!(local(&mut lab, "tv._http._tcp.mydomain.net", TXT).contains("IN TXT path=/a"));
     // Other types of such a name are not a question for servers, whosever domain it is.
     assert!(local(&mut lab, "web.mydomain.net", 65).starts_with("NoError aa rd ra |  | mydomain.net. 10 IN SOA"));
     assert!(local(&mut lab, "example.com", A).starts_with("NoError aa rd ra |  | example.com. 10 IN SOA"));
@@ -64,7 +66,8 @@ fn rfc8020_a_name_above_a_record_is_not_denied() {
 
 #[test]
 fn static_beats_dynamic_and_other_types_join_a_host() {
-    let mut lab = with(&[address("rpi1.mydomain.net", 99), one("rpi2.mydomain.net", RecordData::Txt("x".into()))]);
+    let mut lab =
+        with(&[address("rpi1.mydomain.net", 99), one("rpi2.mydomain.net", RecordData::Txt(vec!["x".into()]))]);
     assert!(local(&mut lab, "rpi1", A).contains("10.0.0.99"));
     assert!(local(&mut lab, "rpi2", A).contains("10.0.0.12") && local(&mut lab, "rpi2", TXT).contains("TXT"));
 }
@@ -136,7 +139,7 @@ fn rfc4592_a_star_stands_for_names_that_do_not_exist() {
         address("*.mydomain.net", 70),
         address("*.apps.mydomain.net", 71),
         address("own.apps.mydomain.net", 72),
-        one("txt.apps.mydomain.net", RecordData::Txt("x".into())),
+        one("txt.apps.mydomain.net", RecordData::Txt(vec!["x".into()])),
         address("*.dev.example.com", 73),
         alias("*.rpi2.mydomain.net", "rpi2.mydomain.net"),
     ]);
