@@ -19,7 +19,7 @@ impl Kind {
         };
         let value = match self {
             Self::Address => Value::Address(one()?.parse().map_err(|_| wanted)?),
-            Self::Addresses => Value::Addresses(each(texts, |text| text.parse().ok()).ok_or(wanted)?),
+            Self::Addresses => Value::Addresses(each(texts, server).ok_or(wanted)?),
             Self::AddressPairs => Value::AddressPairs(each(texts, pair).ok_or(wanted)?),
             Self::Routes => Value::Routes(each(texts, route).ok_or(wanted)?),
             Self::Byte(low, high) => {
@@ -69,6 +69,11 @@ impl Kind {
 fn each<T>(texts: &[&str], read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let list = texts.iter().map(|text| read(text)).collect::<Option<Vec<T>>>()?;
     (!list.is_empty()).then_some(list)
+}
+
+/// 0.0.0.0 is nobody; that it means the server itself is another program's custom.
+fn server(text: &str) -> Option<Ipv4Addr> {
+    text.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified())
 }
 
 fn pair(text: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
@@ -165,6 +170,7 @@ mod tests {
     fn what_has_another_form_is_refused_with_an_example() {
         for (name, bad) in [
             ("ntp-server", &["pool.ntp.org"][..]),
+            ("ntp-server", &["10.0.0.5", "0.0.0.0"]),
             ("ntp-server", &[]),
             ("mtu", &["67"]),
             ("mtu", &["1500", "1500"]),
