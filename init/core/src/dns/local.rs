@@ -5,7 +5,8 @@
 //! followed as far as it leads within the house. For our domain and the special zones the gateway is the authority: what
 //! does not exist gets NXDOMAIN with an SOA. A single label that is no host does not exist either, but without an SOA, so
 //! that no client concludes anything about a top-level domain of that name (RFC 8020). Domains with servers of their own
-//! are not ours, but where they lie around our domain or network these stay ours.
+//! are not ours, but where they lie around our domain or network these stay ours. One thing about a zone of ours is for
+//! the zone above to say: whether it is signed (DS). Validating clients ask for that before they believe us.
 
 use super::api::{NameRecord, NameRefused, Settings};
 use super::chain::Chain;
@@ -286,6 +287,9 @@ impl Local {
 
     /// `None` if the name is not ours to answer for.
     fn place(&self, name: &Name, qtype: u16) -> Option<Place<'_>> {
+        if qtype == rtype::DS && self.is_delegated(name) {
+            return None;
+        }
         let place = self.place_of_hosts(name, qtype);
         if self.records.is_empty() {
             return place;
@@ -305,6 +309,14 @@ impl Local {
         let Some(items) = items else { return place };
         let has = place.and_then(|place| place.has).or(Some(Has::Nothing));
         Some(Place { zone: zone.or(Some(*name)), ttl, has, items })
+    }
+
+    /// Whether a zone of ours begins at the name, and the zone above it is not ours: DS records belong to that one (RFC 4035
+    /// section 3.1.4.1). What it says, and proves, is that ours is not signed; from us a validating client would take
+    /// nothing for an attack.
+    fn is_delegated(&self, name: &Name) -> bool {
+        zones::is_delegated(&self.zones, name)
+            || *name == self.domain && !self.zones.iter().any(|(zone, _)| name.is_within(zone))
     }
 
     /// Whether a name above another one exists beside the records of the configuration.

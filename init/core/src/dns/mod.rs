@@ -13,7 +13,7 @@
 //!
 //! Promises: each query that is not [`Outcome::Dropped`] gets exactly one answer, SERVFAIL if there is nothing better,
 //! within [`TOTAL`]. Names of the local domain, addresses of the LAN, single labels and special-use names are never
-//! asked upstream. A reply counts only from the server, for the identifier and with the question that were sent, the
+//! asked upstream; only whether the domain itself is signed (DS) is for the zone above it to say. A reply counts only from the server, for the identifier and with the question that were sent, the
 //! case of each letter included. The cache never exceeds its bounds, and answers after the TTL only when the servers do
 //! not, marked as such (RFC 8767).
 //!

@@ -197,8 +197,10 @@ impl<'a> Message<'a> {
         let negative = found.is_empty();
         // Without an SOA a negative answer is not kept (RFC 2308 section 5), nor is an empty one.
         let lifetime = if negative && soa.is_none() { 0 } else { keep.lifetime };
-        // With a single label, a host of that name may come into our own table at any time.
-        let every_type = code == rcode::NXDOMAIN && chain.len() == 1 && end.labels().count() > 1;
+        // With a single label, a host of that name may come into our own table at any time; and DS is what others say of
+        // our own domain, whose other types are ours.
+        let for_all = end.labels().count() > 1 && question.qtype != rtype::DS;
+        let every_type = code == rcode::NXDOMAIN && chain.len() == 1 && for_all;
         Ok(keep.into_answer(code, lifetime, every_type))
     }
 

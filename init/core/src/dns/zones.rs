@@ -54,6 +54,15 @@ pub(super) fn zones() -> Vec<(Name, Kind)> {
     ZONES.iter().filter_map(|(text, kind)| Some((Name::from_text(text)?, *kind))).collect()
 }
 
+/// Whether the name is a zone of these that the public DNS delegates, unsigned on purpose, so that a validating client may
+/// believe whoever answers for it: `home.arpa` (RFC 8375 sections 4 and 7) and the reverse zones (RFC 6303 section 7). The
+/// others, top-level domains most of them, do not exist there, and are never asked for.
+pub(super) fn is_delegated(zones: &[(Name, Kind)], name: &Name) -> bool {
+    let under_arpa = |name: &Name| name.labels().last().is_some_and(|label| label.eq_ignore_ascii_case(b"arpa"));
+    let special = zones.iter().any(|(zone, kind)| zone == name && *kind == Kind::Bare && under_arpa(zone));
+    special || Reverse::read(name).is_some_and(|reverse| reverse.is_private_zone())
+}
+
 /// A name under `in-addr.arpa`, read as an address (RFC 1035 section 3.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reverse {
@@ -93,6 +102,11 @@ impl Reverse {
     /// The whole address, if the name is one.
     pub(super) fn address(&self) -> Option<Ipv4Addr> {
         self.prefix().filter(|prefix| prefix.prefix() == 32 && self.extra == 0).map(Ipv4Net::address)
+    }
+
+    /// Whether a private zone begins here.
+    fn is_private_zone(&self) -> bool {
+        self.extra == 0 && reverse_zone_depth(&self.octets) == Some(self.depth())
     }
 
     /// How many octets the name of the local zone has that this name lies in: a private zone, or the LAN itself.

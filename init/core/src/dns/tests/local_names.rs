@@ -65,6 +65,36 @@ fn invariant_3_the_local_domain_never_goes_upstream() {
     assert_eq!(lab.dig("rpi1.notmydomain.net", A), None);
 }
 
+/// A domain that others know must be proved unsigned by the zone above, or validating clients refuse what we say of it.
+#[test]
+fn rfc4035_3_1_4_1_the_ds_of_our_domain_belongs_to_the_zone_above() {
+    let mut lab = lab();
+    let mx = config::RecordData::Mx { preference: 10, host: "rpi1.mydomain.net".into() };
+    let records = vec![config::Record { name: "mydomain.net".into(), data: mx, ttl: 300 }];
+    lab.dns.set_settings(Settings { records, ..settings() });
+    let ask = lab.forward(client(5), &query(1, "MyDomain.net", DS));
+    lab.reply(&ask, &reply(&ask, NX, [&[], &[soa("net", 900, 900)], &[]]));
+    assert!(lab.heard()[0].starts_with("NXDomain rd ra |  | net. 900 IN SOA"));
+    // That nobody has registered it is known for this type alone.
+    assert!(lab.dig("mydomain.net", DS).unwrap().starts_with("NXDomain rd ra |  | net."), "kept");
+    assert!(local(&mut lab, "mydomain.net", 15).starts_with("NoError aa"));
+    assert!(local(&mut lab, "mydomain.net", SOA).starts_with("NoError aa"));
+    assert!(local(&mut lab, "rpi1.mydomain.net", A).contains("10.0.0.11"));
+    for below in ["rpi1.mydomain.net", "nobody.mydomain.net"] {
+        assert!(local(&mut lab, below, DS).contains(" aa rd ra |  | mydomain.net. 10 IN SOA"), "{below}");
+    }
+}
+
+/// Where the zone above is answered here as well, it is not for others to deny.
+#[test]
+fn invariant_3_a_domain_inside_a_special_zone_is_never_asked_for() {
+    for domain in ["flat.home.arpa", "flat.internal", "internal", "lan.test"] {
+        let mut lab = lab();
+        lab.dns.set_settings(Settings { domain: domain.into(), ..settings() });
+        assert!(local(&mut lab, domain, DS).starts_with("NoError aa rd ra |  | "), "{domain}");
+    }
+}
+
 #[test]
 fn invariant_3_single_labels_never_leak() {
     let mut lab = lab();

@@ -31,8 +31,12 @@ use hickory_proto::op::Message;
 pub(super) const A: u16 = 1;
 pub(super) const AAAA: u16 = 28;
 pub(super) const CNAME: u16 = 5;
+pub(super) const DNSKEY: u16 = 48;
+pub(super) const DS: u16 = 43;
 pub(super) const NS: u16 = 2;
+pub(super) const NSEC: u16 = 47;
 pub(super) const PTR: u16 = 12;
+pub(super) const RRSIG: u16 = 46;
 pub(super) const SOA: u16 = 6;
 pub(super) const TXT: u16 = 16;
 

@@ -106,6 +106,50 @@ fn rfc8375_4_home_arpa_stays_at_home() {
     is_a_zone_of_ours("home.arpa");
 }
 
+/// Point 4: the one exception. The answer comes with the proof that there is no DS, for those who want it.
+#[test]
+fn rfc8375_4_the_ds_of_home_arpa_is_for_its_parent_to_deny() {
+    for domain in ["home.arpa", "mydomain.net"] {
+        let mut lab = lab();
+        lab.dns.set_settings(Settings { domain: domain.into(), ..settings() });
+        let ask = lab.forward(client(5), &with_opt(query(1, "home.arpa", DS), 1232, 0, 0x8000, &[]));
+        let signed = |owner, kind: u16| {
+            // 18 octets, then the signer.
+            let data = [&kind.to_be_bytes()[..], &[8, 2], &[0; 14], &wire_name("arpa"), &[7]].concat();
+            (owner, RRSIG, 300, data)
+        };
+        let nsec = ("home.arpa", NSEC, 300, [&wire_name("in-addr-servers.arpa")[..], &[0, 1, 0x20]].concat());
+        let proof = [soa("arpa", 300, 300), signed("arpa", SOA), nsec, signed("home.arpa", NSEC)];
+        lab.reply(&ask, &reply(&ask, OK, [&[], &proof, &[]]));
+        let answer = lab.heard().remove(0);
+        for part in ["NoError rd ra |  | arpa. 300 IN SOA", "home.arpa. 300 IN NSEC", "IN RRSIG", "opt"] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+        for other in [A, NS, SOA, TXT, DNSKEY] {
+            assert!(local(&mut lab, "home.arpa", other).starts_with("NoError aa"), "{other}");
+        }
+        assert!(local(&mut lab, "rpi9.home.arpa", DS).starts_with("NXDomain aa"), "nothing below it is a zone");
+    }
+}
+
+/// Section 7: they are delegated unsigned, so that validation succeeds whoever answers for them.
+#[test]
+fn rfc6303_7_the_ds_of_a_private_reverse_zone_is_for_its_parent_to_deny() {
+    for zone in ["10.in-addr.arpa", "168.192.in-addr.arpa", "20.172.in-addr.arpa", "d.f.ip6.arpa"] {
+        assert_eq!(lab().dig(zone, DS), None, "{zone}");
+        assert!(local(&mut lab(), &format!("7.{zone}"), DS).starts_with("NXDomain aa"), "{zone}");
+    }
+    // Which of its networks is the house's, nobody needs to know.
+    assert!(local(&mut lab(), "0.0.10.in-addr.arpa", DS).starts_with("NoError aa"));
+}
+
+#[test]
+fn rfc7686_2_not_even_the_ds_of_what_no_server_knows_is_asked_for() {
+    for zone in ["onion", "test", "invalid", "local", "localhost", "internal", "alt"] {
+        assert!(local(&mut lab(), zone, DS).starts_with("NoError aa"), "{zone}");
+    }
+}
+
 #[test]
 fn rfc8880_7_the_well_known_ipv4_addresses() {
     let mut lab = lab();
