@@ -29,6 +29,7 @@ mod health;
 mod host_name;
 mod loader;
 mod machine;
+mod memory;
 mod mounts;
 mod netboot;
 mod query;

@@ -8,7 +8,7 @@ use super::event_loop::{Card, System};
 use super::loader::Loader;
 use super::machine::{self, End};
 use super::watchdog::Watchdog;
-use super::{clock, config_copy, counter, files, host_name, mounts, query, shutdown, stage_one};
+use super::{clock, config_copy, counter, files, host_name, memory, mounts, query, shutdown, stage_one};
 use gatepost_core::card::{self, cmdline::BootWords};
 use gatepost_core::modules::Index;
 
@@ -27,7 +27,7 @@ pub fn run() {
     let end = match System::new(consoles, watchdog) {
         Ok(mut system) => {
             start(&mut system);
-            give_memory_back();
+            memory::give_back();
             let end = system.run();
             shutdown::run(&mut system, end);
             end
@@ -95,15 +95,6 @@ fn fetch_config(system: &mut System, card: &Card, index: &Index) {
         Err(error) => {
             system.say(&format!("gateway.toml cannot be read: {error:#}. The last good one or the defaults are used."));
         }
-    }
-}
-
-/// What was needed to come up is not needed to stay up.
-fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: returns free heap pages to the kernel; touches no live memory.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 
