@@ -15,6 +15,8 @@ pub struct Trouble {
     pub power_cut_at_write: u32,
     /// Of each change of the kernel's state.
     pub kernel_refuses: u32,
+    /// Of the other events, as far as they would end the process.
+    pub dies: u32,
     /// Mean time between other events in milliseconds: cables, clock steps, another uplink; zero for none.
     pub event_ms: u64,
     /// Mean time between two questions.
@@ -58,7 +60,7 @@ impl World {
             }
             2 => self.flip_cable("eth0"),
             3 => self.server_silent_until = self.real + self.dice.between(1000, 20_000),
-            4 => self.doom = Some(Doom::Process),
+            4 if self.dice.one_in(self.trouble.dies) => self.doom = Some(Doom::Process),
             _ => self.look_twice(),
         }
     }

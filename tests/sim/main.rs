@@ -33,6 +33,7 @@ const ROUGH: Trouble = Trouble {
     dies_at_write: 150,
     power_cut_at_write: 600,
     kernel_refuses: 60,
+    dies: 1,
     event_ms: 20_000,
     question_ms: 2000,
 };
@@ -45,17 +46,21 @@ const CALM: Trouble = Trouble {
     dies_at_write: 0,
     power_cut_at_write: 0,
     kernel_refuses: 0,
+    dies: 0,
     event_ms: 600_000,
     question_ms: 2000,
 };
 
-/// A day in milliseconds, and for how many days the calm household is watched.
-const DAY: u64 = 24 * 3_600_000;
-const DAYS: usize = 3;
+/// How long the calm household runs before it is watched, in milliseconds: its second half is what the day is compared
+/// with. After some six hours the cache, which keeps old answers for a day, is full.
+const WARM: u64 = 12 * 3_600_000;
 
-/// Memory that may be held more at some moment of the last day than at any of the first. It swings by as much with the
-/// time since the process last died, for the cache fills anew; a leak of ten bytes a question would be twice that.
-const MAX_GROWTH: usize = 384 * 1024;
+/// How long it is watched.
+const DAY: u64 = 24 * 3_600_000;
+
+/// Octets that may be held more at some moment of the day than at any before it: messages that are under way, and the
+/// journal between two writings anew. A single octet left behind by each question would be five times as much.
+const MAX_GROWTH: usize = 8 * 1024;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -91,20 +96,29 @@ fn two_hundred_clients_and_everything_that_goes_wrong() {
         let (hours, seconds) = (world.real as f64 / 3_600_000.0, start.elapsed().as_secs_f32());
         report(&format!("seed {seed}: {share} steps, {hours:.1} h, {seconds:.1} s; {:?}", world.tally));
     }
-    assert!(reached.iter().all(|count| *count > 0), "something was never reached: {reached:?}");
+    let all = reached.iter().all(|count| *count > 0);
+    // In a shorter course something may never come about.
+    if steps < STEPS && !all {
+        return report(&format!("{steps} steps are too few to reach everything: {reached:?}"));
+    }
+    assert!(all, "something was never reached: {reached:?}");
 }
 
 #[test]
 fn a_day_leaves_nothing_behind() {
     let (start, _confession) = (Instant::now(), Confession(1));
     let mut world = World::new(1, CALM);
-    let mut peaks = [0; DAYS];
-    while let Some(peak) = peaks.get_mut((world.real / DAY) as usize) {
+    let mut peaks = [0, 0];
+    while world.real < WARM + DAY {
         world.step();
-        *peak = counting::live_bytes().max(*peak);
+        if world.real >= WARM / 2 {
+            let part = &mut peaks[usize::from(world.real >= WARM)];
+            *part = counting::live_bytes().max(*part);
+        }
     }
-    let grown = peaks[DAYS - 1].saturating_sub(peaks[0]);
+    let grown = peaks[1].saturating_sub(peaks[0]);
     let seconds = start.elapsed().as_secs_f32();
-    report(&format!("{DAYS} days: {:?}; {peaks:?} bytes held, {seconds:.1} s", world.tally));
-    assert!(grown <= MAX_GROWTH, "{grown} bytes more on the last day than on the first: {peaks:?}");
+    report(&format!("a day: {:?}; {} bytes held, grown by {grown}, {seconds:.1} s", world.tally, peaks[1]));
+    assert_eq!(world.tally.process_deaths, 0, "one process was watched");
+    assert!(grown <= MAX_GROWTH, "{grown} bytes more in the day than in the hours before it: {peaks:?}");
 }

@@ -5,10 +5,12 @@ use dhcproto::v4::{DhcpOption, Message, MessageType, Opcode};
 use dhcproto::{Decodable, Encodable};
 use gatepost_core::frame::Datagram;
 use gatepost_core::net::{Ipv4Addr, MacAddr};
-use std::collections::BTreeMap;
 
 /// What a liar would have the world believe.
 pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
+
+/// The address of the first statement.
+const FIRST: u32 = 0xc612_0000;
 
 const ROUTER_MAC: MacAddr = MacAddr([2, 9, 9, 9, 9, 9]);
 
@@ -73,25 +75,45 @@ impl Household {
     }
 }
 
+/// Statements that are remembered: the addresses of 198.18.0.0/15 (RFC 2544). At one question in two seconds more than
+/// two days pass before one is said anew; no answer is older than the longest time to live and the day for which old
+/// ones are kept.
+const STATEMENTS: u32 = 1 << 17;
+
+/// The longest name that is asked for.
+const MAX_NAME: usize = 20;
+
 /// What an authoritative server once said: for which name, when, for how many seconds.
+#[derive(Clone, Copy, Default)]
 pub struct Statement {
-    pub name: String,
-    pub issued: u64,
+    name: [u8; MAX_NAME],
     pub ttl: u32,
+    pub issued: u64,
 }
 
-/// The name server. Each answer carries a number, as an address of 198.18.0.0/15 (RFC 2544), under which stands what
-/// was said and when.
-#[derive(Default)]
+impl Statement {
+    /// Whether it was made about this name.
+    pub fn is_about(&self, name: &str) -> bool {
+        self.name == fixed(name)
+    }
+}
+
+/// The name server. Each answer carries a number, as an address, under which stands what was said and when. It takes its
+/// memory at the beginning, so that what the gateway takes later is seen.
 pub struct NameServer {
-    said: BTreeMap<Ipv4Addr, Statement>,
+    said: Vec<Statement>,
     next: u32,
 }
 
 impl NameServer {
+    pub fn new() -> Self {
+        Self { said: vec![Statement::default(); STATEMENTS as usize], next: 0 }
+    }
+
     /// The statement behind an address that a client was given.
     pub fn statement(&self, address: Ipv4Addr) -> Option<&Statement> {
-        self.said.get(&address)
+        let statement = self.said.get(u32::from(address).checked_sub(FIRST)? as usize)?;
+        (statement.ttl > 0).then_some(statement)
     }
 
     /// The answer to the question of `asked`, by UDP or TCP.
@@ -104,10 +126,10 @@ impl NameServer {
             // Nobody has a name there (RFC 6761 section 6.4).
             _ if name_of(asked).ends_with("invalid") => reply[3] |= 3,
             _ => {
-                self.next = (self.next + 1) % (1 << 17);
-                let address = Ipv4Addr::from(0xc612_0000 | self.next);
+                self.next = (self.next + 1) % STATEMENTS;
+                let address = Ipv4Addr::from(FIRST + self.next);
                 let ttl = dice.pick(&[1, 5, 30, 300, 3600]);
-                self.said.insert(address, Statement { name: name_of(asked), issued: real, ttl });
+                self.said[self.next as usize] = Statement { name: fixed(&name_of(asked)), issued: real, ttl };
                 put_address(&mut reply, ttl, address);
             }
         }
@@ -136,11 +158,12 @@ impl NameServer {
         put_address(&mut reply, 3600, POISON);
         (reply, elsewhere)
     }
+}
 
-    /// Forgets what nobody can have kept any more.
-    pub fn forget_before(&mut self, real: u64) {
-        self.said.retain(|_, statement| statement.issued >= real);
-    }
+fn fixed(name: &str) -> [u8; MAX_NAME] {
+    let mut fixed = [0; MAX_NAME];
+    fixed[..name.len()].copy_from_slice(name.as_bytes());
+    fixed
 }
 
 /// Header and question of a reply to `asked`, without records.

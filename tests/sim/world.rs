@@ -29,6 +29,8 @@ domain = \"mydomain.net\"
 [dhcp]
 pool = \"10.0.0.10-10.0.0.199\"
 lease = \"10m\"
+[dns]
+cache_kib = 64
 [[host]]
 name = \"printer\"
 mac = \"02:00:00:01:00:00\"
@@ -122,7 +124,7 @@ impl World {
             clients,
             questions: Questions::default(),
             household: Household::new(),
-            server: NameServer::default(),
+            server: NameServer::new(),
             server_silent_until: 0,
             open: BTreeSet::new(),
             tally: Tally::default(),
@@ -325,10 +327,6 @@ impl World {
             self.lan_was_up = self.real;
         }
         assert!(self.real - self.lan_was_up < LAN_MS, "invariant 7: the LAN has no address since {}", self.lan_was_up);
-        if self.count.is_multiple_of(1024) {
-            // No answer is older than the longest time to live and the day for which old ones are kept.
-            self.server.forget_before(self.real.saturating_sub(26 * 3_600_000));
-        }
     }
 
     /// How often each thing happened that is to be tried.
