@@ -3,8 +3,10 @@
 //! The first is the hot path: it copies the kept octets and patches identifier, flags, the case of the question and
 //! the TTLs at remembered places. No message tree is built and, once the buffer has grown, nothing is allocated.
 
-use super::query::{Asked, UDP_SIZE};
-use super::wire::{HEADER, Header, class, flag, rcode, rtype};
+use super::data::Data;
+use super::name::Name;
+use super::query::{Asked, Question, UDP_SIZE};
+use super::wire::{HEADER, Header, Record, class, flag, rcode, rtype};
 use super::write::header_bytes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -59,6 +61,24 @@ impl Age {
     }
 }
 
+/// A record that leads from one name to another, or from all names below one to those below another.
+pub(super) struct Alias {
+    pub(super) owner: Name,
+    /// CNAME or DNAME.
+    pub(super) rtype: u16,
+    /// Seconds.
+    pub(super) ttl: u32,
+    pub(super) target: Name,
+}
+
+impl Alias {
+    fn read(msg: &[u8], record: &Record) -> Option<Alias> {
+        let (owner, _) = Name::read(msg, record.owner)?;
+        let target = Data::read(msg, record)?.target()?;
+        Some(Alias { owner, rtype: record.rtype, ttl: record.ttl, target })
+    }
+}
+
 /// A checked answer in the form it is kept in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -98,6 +118,28 @@ impl Answer {
             }
         }
         Answer { lifetime: 0, ..self }
+    }
+
+    /// What a whole message without OPT says, to be passed on at once and not kept.
+    pub(super) fn passing(msg: &[u8]) -> Option<Answer> {
+        let Header { flags, counts: [_, answers, authority, additional], .. } = Header::read(msg)?;
+        let failure = Answer::failure(msg.get(HEADER..)?, flags & flag::RCODE, 0);
+        Some(Answer { counts: [answers, authority, additional], ..failure })
+    }
+
+    /// The CNAMEs and DNAMEs among the answers to `question`, in their order. What cannot be read ends the list; what was
+    /// written here can.
+    pub(super) fn aliases(&self, question: &Question) -> Vec<Alias> {
+        // Pointers count from the start of the message.
+        let msg = [&[0; HEADER], &*self.body].concat();
+        let mut at = HEADER + question.name.as_bytes().len() + 4;
+        let records = (0..self.counts[0]).map_while(|_| {
+            let record = Record::read(&msg, at)?;
+            at = record.data.end;
+            Some(record)
+        });
+        let aliases = records.filter(|record| matches!(record.rtype, rtype::CNAME | rtype::DNAME));
+        aliases.map_while(|record| Alias::read(&msg, &record)).collect()
     }
 
     /// Octets that keeping it takes.

@@ -6,14 +6,12 @@
 
 use super::answer::{self, Answer, ede};
 use super::block_list::BlockList;
-use super::data::Data;
 use super::local;
 use super::name::Name;
 use super::query::{Asked, Question};
-use super::wire::{HEADER, Header, Record, class, flag, rcode, rtype};
+use super::wire::{Header, class, flag, rcode, rtype};
 use super::write::Writer;
 use crate::config::{self, BlockAnswer};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Seconds that a client may keep "blocked": a changed list is to show.
@@ -63,19 +61,7 @@ impl Block {
         if self.list.is_empty() || answer.counts[0] == 0 || self.allows(&question.name) {
             return false;
         }
-        // Pointers count from the start of the message.
-        let mut msg = vec![0; HEADER];
-        msg.extend_from_slice(&answer.body);
-        let mut at = HEADER + question.name.as_bytes().len() + 4;
-        for _ in 0..answer.counts[0] {
-            let Some(record) = Record::read(&msg, at) else { return false };
-            at = record.data.end;
-            let target = (record.rtype == rtype::CNAME).then(|| Data::read(&msg, &record)?.target()).flatten();
-            if target.is_some_and(|target| self.domain_of(&target).is_some()) {
-                return true;
-            }
-        }
-        false
+        answer.aliases(question).iter().any(|alias| self.domain_of(&alias.target).is_some())
     }
 
     /// Writes the answer for a name of the listed `domain` to `out` and returns its response code. `server` is our own

@@ -28,6 +28,7 @@ mod chain;
 mod data;
 mod flight;
 mod forwarder;
+mod inward;
 mod local;
 mod name;
 mod outage;
@@ -554,17 +555,25 @@ impl Dns {
     /// The answer as it may be passed on.
     fn police(&mut self, answer: Answer, question: &[u8]) -> Answer {
         let Some(asked) = Question::read(question) else { return answer };
-        if self.upstreams.has_own(&asked.name) {
+        let trusted = self.upstreams.has_own(&asked.name);
+        let answer = if trusted { answer } else { self.portal.temper(answer) };
+        let home = inward::way_home(&self.local, &asked, &answer);
+        let answer = match &home {
+            Some(chain) => inward::answer_at_home(&self.local, chain, question)
+                .unwrap_or_else(|| Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL)),
+            None => answer,
+        };
+        if trusted || home.as_ref().is_some_and(|chain| chain.aliases.is_empty()) {
             return answer;
         }
-        let answer = self.portal.temper(answer);
         // The lists may have come while the question was in flight.
         if self.block.domain_of(&asked.name).is_some() || self.block.is_behind(&asked, &answer) {
             self.stats.blocked += 1;
             let blocked = Answer::nothing(question, answer::ede::BLOCKED, rebind::TTL);
             return Answer { rcode: rcode::NXDOMAIN, ..blocked };
         }
-        let inside = self.rebind.forbids(&asked, &answer.body, answer.counts[0]);
+        let way_in = |chain| inward::leads_inside(&self.local, &self.rebind, chain, &asked, question);
+        let inside = self.rebind.forbids(&asked, &answer.body, answer.counts[0]) || home.as_ref().is_some_and(way_in);
         if !inside || self.portal.is_page(&answer, self.settings.lan) {
             return answer;
         }
