@@ -5,17 +5,17 @@
 use super::bound_udp::bound_udp;
 use super::event::{Event, EventSender};
 use super::raw::{Listen, RawSocket};
+use super::told_once::ToldOnce;
+use super::trains::{Ready, Trains};
 use super::uplink_dhcp::listen;
 use gatepost_core::dhcp_server::{Cast, Destination};
 use gatepost_core::frame::{Arp, Datagram};
 use gatepost_core::net::{Ipv4Addr, MacAddr};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddrV4;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -26,13 +26,13 @@ const CLIENT_PORT: u16 = 68;
 const MAX_MESSAGE: usize = 1500;
 
 /// Messages read by one system call.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// Where messages come thicker than this, those of so long are read and answered together; one that comes alone is read
 /// at once. A whole building that gets its power back then costs half the processor time, and nobody notices a millisecond.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Frames that wait to be sent together; one more sends them.
+/// Frames that wait to be sent together, and as many datagrams; one more sends them.
 const MAX_OUTBOX: usize = 64;
 
 /// What the kernel keeps for us while we are busy, in bytes: a thousand messages or so, where the usual size holds
@@ -41,7 +41,7 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// The server's sockets on the LAN.
 pub struct LanDhcp {
-    socket: UdpSocket,
+    socket: ToldOnce,
     raw: Rc<RawSocket>,
     index: u32,
     address: Ipv4Addr,
@@ -54,6 +54,9 @@ pub struct LanDhcp {
     again: Instant,
     /// Frames that are built and not sent.
     outbox: Vec<Vec<u8>>,
+    /// Datagrams to relays and to clients that have their address, not sent. What one relay gets at once leaves as a train.
+    routed: Vec<(SockaddrIn, Vec<u8>)>,
+    trains: Trains<MAX_OUTBOX>,
     probing: Option<AbortHandle>,
     events: EventSender,
 }
@@ -65,8 +68,9 @@ impl LanDhcp {
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         // Beyond the system's limit only with CAP_NET_ADMIN; without it, it stays as it is.
         let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
+        let trains = Trains::new(socket.as_raw_fd());
         Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
+            socket: ToldOnce::new(socket.into())?,
             raw: Rc::new(RawSocket::open(index, mac, Listen::Nothing)?),
             index,
             address,
@@ -75,20 +79,22 @@ impl LanDhcp {
             received: Vec::with_capacity(BATCH),
             again: Instant::now(),
             outbox: Vec::new(),
+            routed: Vec::new(),
+            trains,
             probing: None,
             events,
         })
     }
 
-    /// Waits for messages of clients and relays; then [`Self::received`] gives them.
+    /// Waits for messages of clients and relays; then [`Self::received`] gives them. May be given up and called anew.
     pub async fn receive(&mut self) -> io::Result<()> {
-        self.socket.readable().await?;
+        self.socket.wait().await?;
         if Instant::now() < self.again {
             sleep_until(self.again).await;
         }
         match self.receive_now() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            done => done?,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            _ => self.socket.take()?,
         }
         // A full batch leaves more behind.
         if self.received.len() < BATCH {
@@ -108,18 +114,16 @@ impl LanDhcp {
         received.clear();
         let fd = socket.as_raw_fd();
         let mut slices: Vec<_> = messages.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        socket.try_io(Interest::READABLE, || {
-            for message in recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
-                let to_us = message.cmsgs()?.any(|part| match part {
-                    ControlMessageOwned::Ipv4PacketInfo(info) => {
-                        Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == *address
-                    }
-                    _ => false,
-                });
-                received.push((message.bytes, if to_us { Cast::Unicast } else { Cast::Broadcast }));
-            }
-            Ok(())
-        })
+        for message in recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
+            let to_us = message.cmsgs()?.any(|part| match part {
+                ControlMessageOwned::Ipv4PacketInfo(info) => {
+                    Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)) == *address
+                }
+                _ => false,
+            });
+            received.push((message.bytes, if to_us { Cast::Unicast } else { Cast::Broadcast }));
+        }
+        Ok(())
     }
 
     /// Sends a reply where the core wants it, at the latest with the next [`Self::flush`]. A full queue loses it: the
@@ -147,15 +151,21 @@ impl LanDhcp {
         }
     }
 
-    /// Sends what waits.
+    /// Sends what waits. A client that can't be reached asks again; a LAN that is gone shows in the next snapshot.
     pub fn flush(&mut self) {
         self.raw.send_all(&self.outbox);
         self.outbox.clear();
+        let mut ready: Vec<_> =
+            self.routed.iter().map(|(peer, payload)| Ready { peer: peer.as_ref(), payload }).collect();
+        self.trains.send(self.socket.as_raw_fd(), &mut ready);
+        self.routed.clear();
     }
 
-    fn send_routed(&self, to: SocketAddrV4, payload: &[u8]) {
-        // A client that can't be reached asks again; a LAN that is gone shows in the next snapshot.
-        let _ = self.socket.try_send_to(payload, to.into());
+    fn send_routed(&mut self, to: SocketAddrV4, payload: &[u8]) {
+        self.routed.push((to.into(), payload.to_vec()));
+        if self.routed.len() >= MAX_OUTBOX {
+            self.flush();
+        }
     }
 
     /// Asks the LAN who has `address`; answers come as events until [`Self::stop_probing`].

@@ -24,6 +24,7 @@ mod say;
 mod shell;
 mod tftp;
 mod tls;
+mod told_once;
 mod trains;
 mod uplink_dhcp;
 mod upstream;
