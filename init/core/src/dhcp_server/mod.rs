@@ -321,7 +321,7 @@ impl DhcpServer {
 
     /// Whether a client may have the name, if nobody has it.
     fn is_allowed(&self, name: &str) -> bool {
-        !hostname::is_reserved(name) && name != self.settings.hostname
+        !hostname::is_reserved(name) && name != self.settings.hostname && !self.settings.taken.contains(name)
     }
 
     fn push_send(&mut self, destination: Destination, payload: Vec<u8>) {

@@ -4,6 +4,7 @@ use super::netboot;
 use crate::config::{Config, DhcpBoot, DhcpMatch, DhcpOption, Host};
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::Duration;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -32,6 +33,9 @@ pub struct Settings {
     pub domain: String,
     /// The gateway's own name, which no client gets.
     pub hostname: String,
+    /// Labels of the domain that have records in the configuration, aliases of hosts among them, in lower case: no client
+    /// gets one of them as its name.
+    pub taken: BTreeSet<String>,
     /// Hosts that are known. One without a hardware address or client identifier sets its address itself, which is
     /// only kept out of the pool.
     pub hosts: Vec<Host>,
@@ -84,6 +88,7 @@ impl Settings {
             ntp: if config.ntp.serve { vec![lan.address()] } else { Vec::new() },
             domain: config.domain.clone(),
             hostname: config.hostname.clone(),
+            taken: config.dns.records.iter().filter_map(|record| label(&record.name, &config.domain)).collect(),
             hosts: hosts.collect(),
             offers_per_second: config.dhcp.offers_per_second,
             messages_per_mac: DEFAULT_PER_MAC,
@@ -106,6 +111,12 @@ impl Settings {
     pub(super) fn is_client_address(&self, address: Ipv4Addr) -> bool {
         self.lan.is_host(address) && address != self.lan.address()
     }
+}
+
+/// The label in lower case, if `name` is one under `domain`.
+fn label(name: &str, domain: &str) -> Option<String> {
+    let (label, above) = name.split_once('.')?;
+    above.eq_ignore_ascii_case(domain).then(|| label.to_ascii_lowercase())
 }
 
 /// `address` of the prefix `from` with its host part moved to the prefix `to`; `None` if the host part is too long.

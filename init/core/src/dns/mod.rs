@@ -94,7 +94,8 @@ pub const MAX_WAITERS: usize = 1024;
 /// Queries of one client address that wait at one time, so that no single host can fill the table.
 pub const MAX_PER_CLIENT: usize = 100;
 
-/// Names of hosts: more than the largest pool of a home has addresses.
+/// Names of hosts. Four times as many as the configuration has; leases have the rest, and a large pool may have more. Those
+/// that come last are refused.
 pub const MAX_NAMES: usize = 4096;
 
 /// Seconds for which a first failure is repeated without asking again, and the most after further ones (RFC 9520 section

@@ -14,6 +14,7 @@ mod clock;
 mod firewall;
 mod inputs;
 pub mod log;
+mod names;
 mod network;
 mod probe;
 mod retry;
@@ -37,12 +38,13 @@ use crate::frame::{Arp, Datagram};
 use crate::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use crate::plan::{Conflict, PresentLink, Snapshot};
 use crate::time::{Duration, Instant, WallTime};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use log::Log;
+use names::Names;
 use probe::{Probe, Step};
 use retry::{Attempts, Backoff};
 use tls::TlsTroubles;
@@ -94,8 +96,7 @@ pub struct Gateway {
     /// See [`Dns::portal`]; as it was said last.
     portal_page: Option<Ipv4Addr>,
     clock: clock::Clock,
-    /// Names of hosts and leases, as the DNS has them.
-    names: BTreeMap<String, Ipv4Addr>,
+    names: Names,
     log: Log,
     actions: VecDeque<Action>,
 }
@@ -138,7 +139,7 @@ impl Gateway {
             uplink_lease: None,
             remembered: start.uplink_record,
             wifi: Wifi::new(&start.config.uplink, &start.wifi_record),
-            names: BTreeMap::new(),
+            names: Names::default(),
             log: Log::default(),
             actions: VecDeque::new(),
             memory_bytes: start.memory_bytes,
@@ -148,7 +149,7 @@ impl Gateway {
             problems: start.problems,
         };
         gateway.say_start(now);
-        gateway.update_names();
+        gateway.update_names(now);
         gateway.update_upstreams();
         gateway.dns.set_forwards(&gateway.config.dns.forwards);
         gateway
@@ -389,7 +390,7 @@ impl Gateway {
 
     fn take_server(&mut self, action: dhcp_server::Action, now: Instant) {
         match action {
-            dhcp_server::Action::NamesChanged => self.update_names(),
+            dhcp_server::Action::NamesChanged => self.update_names(now),
             dhcp_server::Action::Note(note) => self.say(now, &status::server_note(note)),
             dhcp_server::Action::Log(line) => self.log.push(now, &line),
             other => self.actions.push_back(Action::LanDhcp(other)),
@@ -436,21 +437,6 @@ impl Gateway {
             dhcp_client::Action::Probe(address) => client.probe = Some(Probe::new(address, now)),
             other => self.actions.push_back(Action::UplinkDhcp(other)),
         }
-    }
-
-    /// Brings the DNS's names in line with hosts and leases.
-    fn update_names(&mut self) {
-        let hosts = self.server.settings().hosts.iter().filter_map(|host| Some((host.name.clone(), host.address?)));
-        let leases = self.server.leases().filter(|lease| lease.is_live());
-        let leased = leases.filter_map(|lease| Some((lease.host_name.clone()?, lease.address)));
-        // Hosts of the configuration come last: they win.
-        let wanted: BTreeMap<_, _> = leased.chain(hosts).collect();
-        if wanted == self.names {
-            return;
-        }
-        let records = wanted.iter().map(|(name, address)| dns::NameRecord { name: name.clone(), address: *address });
-        self.dns.set_names(&records.collect::<Vec<_>>());
-        self.names = wanted;
     }
 
     /// The servers to ask: those of the configuration, else those of the uplink's lease.
@@ -502,7 +488,8 @@ impl Gateway {
         let conflict = self.conflict.map(|conflict| conflict.to_string());
         let foreign = self.server.foreign_server(now).map(|(server, _)| status::foreign_server(server));
         let crowded = self.crowded.then(|| String::from("the connection table is nearly full"));
-        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign, crowded];
+        let names = self.names.trouble();
+        let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign, crowded, names];
         let refused = self.refused.iter().chain(&self.list_troubles).cloned();
         refused.chain(others.into_iter().flatten()).chain(self.tls_troubles.lines())
     }

@@ -101,7 +101,7 @@ impl Gateway {
         self.server.restore(journal, now, wall);
         let leases = self.server.leases().filter(|lease| lease.state == dhcp_server::LeaseState::Bound).count();
         self.log.push(now, &alloc::format!("{leases} leases were read from the card."));
-        self.update_names();
+        self.update_names(now);
     }
 
     /// The kernel parameters that the shell reads for a snapshot, with their wanted values.
@@ -141,7 +141,7 @@ impl Gateway {
             self.dns.set_settings(dns_settings(&self.config, plan.lan));
             self.serving = false;
             self.follow_lan();
-            self.update_names();
+            self.update_names(now);
             // One of them may have had our old address, or may have our new one.
             self.update_upstreams();
         }

@@ -4,6 +4,7 @@ use super::{ConfigSource, Gateway};
 use crate::config::{self, Addressing};
 use crate::dhcp_client::Lost;
 use crate::dhcp_server::{Expiry, Lease, LeaseState, Note};
+use crate::dns::NameRecord;
 use crate::net::{Ipv4Addr, Ipv4Net};
 use crate::time::{Duration, Instant};
 use alloc::format;
@@ -148,7 +149,7 @@ fn ends(lease: &Lease, now: Instant) -> String {
 pub(super) fn names(gateway: &Gateway) -> String {
     let domain = &gateway.config.domain;
     let mut text = format!("{:<15} {}.{domain}\n", gateway.lan.address().to_string(), gateway.config.hostname);
-    for (name, address) in &gateway.names {
+    for NameRecord { name, address } in gateway.dns.names().filter(|record| record.name != gateway.config.hostname) {
         let _ = writeln!(text, "{:<15} {name}.{domain}", address.to_string());
     }
     for record in config::moved(&gateway.config.dns.records, gateway.config.lan.address, gateway.lan) {

@@ -1,6 +1,7 @@
 //! Transcripts of the whole gateway against a kernel, a disk and an uplink that are values here.
 
 mod lab;
+mod names;
 mod wifi;
 
 use crate::config::{Addressing, Config};

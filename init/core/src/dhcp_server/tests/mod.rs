@@ -47,6 +47,7 @@ pub(super) fn settings() -> Settings {
         ntp: vec![],
         domain: "mydomain.net".into(),
         hostname: "rpi1".into(),
+        taken: ["www".into()].into(),
         hosts: vec![
             host("rpi2", Some(mac(2)), ip(2)),
             host("nas", Some(mac(3)), ip(20)),

@@ -39,6 +39,41 @@ fn reserved_names_are_refused() {
     assert_eq!(lab.name_of(ip(20)).as_deref(), Some("nas"));
 }
 
+/// Aliases of hosts are records, too.
+#[test]
+fn static_beats_dynamic_a_name_that_has_records_is_refused() {
+    let config = crate::config::parse(
+        b"domain = \"mydomain.net\"\n[[host]]\nname = \"nas\"\nmac = \"02:00:00:00:00:03\"\naddress = \"10.0.0.20\"\n\
+        aliases = [\"git\", \"cloud.example.com\"]\n[[dns.record]]\nname = \"Mail\"\ntype = \"TXT\"\nvalue = \"x\"\n\
+        [[dns.record]]\nname = \"deep.below.mydomain.net\"\ntype = \"A\"\nvalue = \"10.0.0.5\"\n",
+    );
+    let config = config.unwrap();
+    let mut lab = Lab::new();
+    let git = lab.lease_as(&Packet::new(DISCOVER, 9).option(12, b"git")).yiaddr();
+    assert_eq!(lab.name_of(git).as_deref(), Some("git"), "nobody has it yet");
+    lab.server.reconfigure(Settings { probe: false, ..Settings::new(&config, config.lan.address) }, lab.now);
+    lab.drain();
+    assert_eq!(lab.name_of(git), None, "the name goes with the change");
+    for name in ["git", "GIT.mydomain.net", "mail"] {
+        let ack = lab.ask(&Packet::new(REQUEST, 9).ciaddr(git).option(12, name.as_bytes()));
+        assert_eq!((ack.option(12), lab.name_of(git)), (None, None), "{name}");
+    }
+    // What lies elsewhere in the tree is another name.
+    for name in ["cloud", "deep", "below"] {
+        lab.ask(&Packet::new(REQUEST, 9).ciaddr(git).option(12, name.as_bytes()));
+        assert_eq!(lab.name_of(git).as_deref(), Some(name));
+    }
+    // A host whose name has records besides keeps it.
+    let mut settings = settings();
+    settings.taken = ["nas".into(), "deep".into(), "below".into()].into();
+    lab.server.reconfigure(settings, lab.now);
+    lab.drain();
+    assert_eq!((lab.name_of(ip(20)).as_deref(), lab.name_of(git)), (Some("nas"), None));
+    assert_eq!(lab.lease_as(&Packet::new(DISCOVER, 3).option(12, b"other")).option(12), Some(&b"nas"[..]));
+    lab.restart();
+    assert_eq!((lab.name_of(ip(20)).as_deref(), lab.name_of(git)), (Some("nas"), None));
+}
+
 #[test]
 fn a_live_name_is_not_stolen() {
     let mut lab = Lab::new();

@@ -36,7 +36,7 @@ pub struct Lab {
     pub forgets: fn(&Change) -> bool,
     pub unreadable: bool,
     pub ports_taken: bool,
-    journal: Vec<u8>,
+    pub journal: Vec<u8>,
     pub disk_fails: bool,
     /// A write failed and the journal was not replaced since.
     doubtful: bool,
