@@ -26,7 +26,8 @@ use crate::net::Ipv4Addr;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
-use core::net::SocketAddr;
+use alloc::vec::Vec;
+use core::net::{SocketAddr, SocketAddrV4};
 use hickory_proto::op::Message;
 
 pub(super) const A: u16 = 1;
