@@ -2,11 +2,16 @@
 //!
 //! One namespace holds the server, another perfdhcp (Debian's kea-admin), which plays ever new clients through the whole
 //! exchange of four messages, by way of a relay's address. Each trial starts a server with an empty store on one file
-//! system; all servers run on one processor, perfdhcp on another, and one server after the other is measured in one run.
+//! system; all servers run on one processor, the clients on another, and one server after the other is measured in one run.
 //! A rate counts if not one exchange was lost; a trial that lost some is repeated once, since this machine may have had
-//! other things to do, and both are printed. All stand behind the packet filter that the gateway leaves in the kernel. Our leases are on the disk before their ACKs leave (fdatasync, one for those
-//! that came together); dnsmasq writes its whole lease file anew and Kea a line for each lease, neither with a sync.
+//! other things to do, and both are printed. perfdhcp on one processor sends less than a fast server answers, so the search
+//! is done a second time, for every server, with clients of our own.
+//!
+//! All stand behind the packet filter that the gateway leaves in the kernel. Our leases are on the disk before their ACKs
+//! leave (fdatasync, one for those that came together); dnsmasq writes its whole lease file anew and Kea a line for each
+//! lease, neither with a sync.
 
+mod clients;
 mod servers;
 mod trial;
 
@@ -15,7 +20,7 @@ use nix::unistd::Uid;
 use servers::{ALL, Server};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use trial::{Bed, CORES, Outcome};
+use trial::{Bed, CORES, Outcome, Players};
 
 /// The rate at which nothing of ours may be lost, in leases a second.
 const STEADY: u32 = 5000;
@@ -23,7 +28,7 @@ const STEADY: u32 = 5000;
 /// How often that is tried.
 const STEADY_TRIALS: usize = 3;
 
-/// Rates of the search, in leases a second. perfdhcp reaches the highest on no machine that was tried.
+/// Rates of the search, in leases a second.
 const RATES: (u32, u32) = (64, 65_536);
 
 /// How close the search comes: the highest rate that was lossless and the lowest that was not differ by this factor.
@@ -57,8 +62,30 @@ struct Found {
     server: Server,
     /// The lossless trial with the highest rate.
     best: Outcome,
-    /// perfdhcp could not send faster: the server might have done more.
+    /// The clients could not come faster: the server might have done more.
     limited: bool,
+}
+
+/// What was found of all servers with one kind of clients, in the order of [`ALL`].
+struct Search {
+    players: Players,
+    found: Vec<Found>,
+}
+
+impl Search {
+    fn run(bed: &Bed, players: Players, seconds: u32) -> Result<Self> {
+        let found = ALL.into_iter().map(|server| search(bed, server, players, seconds)).collect::<Result<_>>()?;
+        Ok(Self { players, found })
+    }
+
+    fn best(&self, server: Server) -> Result<&Found> {
+        self.found.iter().find(|found| found.server == server).context("all were measured")
+    }
+
+    /// The gateway's rate over another's.
+    fn over(&self, other: Server) -> Result<f64> {
+        Ok(self.best(Server::Gateway)?.best.rate / self.best(other)?.best.rate)
+    }
 }
 
 /// Runs the measurement and prints its table.
@@ -71,23 +98,25 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let bed = Bed::new(&binary, &args.state)?;
     println!("the gateway for a moment: its packet filter stays in the kernel, for all:");
-    tried(&bed, Server::Gateway, RATES.0, 1)?;
-    let found = ALL.into_iter().map(|server| search(&bed, server, args.seconds)).collect::<Result<Vec<_>>>()?;
-    let (common, costs) = compare(&bed, &found, args.seconds)?;
-    println!("gateway at {STEADY} a second, {STEADY_TRIALS} trials:");
-    let steady = (0..STEADY_TRIALS).map(|_| tried(&bed, Server::Gateway, STEADY, args.seconds));
+    tried(&bed, Server::Gateway, Players::Perfdhcp, RATES.0, 1)?;
+    let searches = [Players::Perfdhcp, Players::Own].map(|players| Search::run(&bed, players, args.seconds));
+    let [perfdhcp, own] = searches;
+    let (perfdhcp, own) = (perfdhcp?, own?);
+    let common = compare(&bed, &perfdhcp, args.seconds)?;
+    println!("gateway at {STEADY} a second, perfdhcp, {STEADY_TRIALS} trials:");
+    let steady = (0..STEADY_TRIALS).map(|_| tried(&bed, Server::Gateway, Players::Perfdhcp, STEADY, args.seconds));
     let steady = steady.collect::<Result<Vec<_>>>()?;
-    report(&found, common, &costs, &steady, &bed, args)
+    report(&[perfdhcp, own], common, &steady, &bed, args)
 }
 
 /// Doubles the rate until something is lost, then closes in.
-fn search(bed: &Bed, server: Server, seconds: u32) -> Result<Found> {
-    println!("{}:", server.name());
+fn search(bed: &Bed, server: Server, players: Players, seconds: u32) -> Result<Found> {
+    println!("{}, {}:", server.name(), players.name());
     let (mut good, mut bad) = (0, None);
     let mut best = None::<Outcome>;
     let mut rate = RATES.0;
     let limited = loop {
-        let outcome = lossless(bed, server, rate, seconds)?;
+        let outcome = lossless(bed, server, players, rate, seconds)?;
         if outcome.is_lossless() && best.is_none_or(|best| outcome.rate > best.rate) {
             best = Some(outcome);
         }
@@ -109,72 +138,85 @@ fn search(bed: &Bed, server: Server, seconds: u32) -> Result<Found> {
 }
 
 /// A trial, printed.
-fn tried(bed: &Bed, server: Server, rate: u32, seconds: u32) -> Result<Outcome> {
-    let outcome = bed.trial(server, rate, seconds)?;
+fn tried(bed: &Bed, server: Server, players: Players, rate: u32, seconds: u32) -> Result<Outcome> {
+    let outcome = bed.trial(server, players, rate, seconds)?;
     println!("  {rate:>6} wanted: {outcome}");
     Ok(outcome)
 }
 
 /// A trial, and a second one if something was lost.
-fn lossless(bed: &Bed, server: Server, rate: u32, seconds: u32) -> Result<Outcome> {
-    let first = tried(bed, server, rate, seconds)?;
-    if first.is_lossless() { Ok(first) } else { tried(bed, server, rate, seconds) }
+fn lossless(bed: &Bed, server: Server, players: Players, rate: u32, seconds: u32) -> Result<Outcome> {
+    let first = tried(bed, server, players, rate, seconds)?;
+    if first.is_lossless() { Ok(first) } else { tried(bed, server, players, rate, seconds) }
 }
 
 /// What a lease costs at one rate that Kea and the gateway both manage: work is done in batches, so it depends on the
 /// rate. dnsmasq, which manages far less, is not asked.
-fn compare(bed: &Bed, found: &[Found], seconds: u32) -> Result<(u32, [f64; 2])> {
+fn compare(bed: &Bed, search: &Search, seconds: u32) -> Result<Common> {
     let both = [Server::Gateway, Server::Kea];
-    let rates = found.iter().filter(|found| both.contains(&found.server)).map(|found| found.best.rate);
-    let mut common = rates.fold(f64::MAX, f64::min) * 0.95;
+    let mut common = search.best(both[0])?.best.rate.min(search.best(both[1])?.best.rate) * 0.95;
     for _ in 0..4 {
         let rate = common as u32;
-        println!("both at {rate} a second, {:.0} in 100 may be lost:", COMMON_LOSS * 100.0);
-        let outcomes = [lossless(bed, both[0], rate, seconds)?, lossless(bed, both[1], rate, seconds)?];
+        println!("both at {rate} a second, perfdhcp, {:.0} in 100 may be lost:", COMMON_LOSS * 100.0);
+        let [ours, kea] = both.map(|server| lossless(bed, server, Players::Perfdhcp, rate, seconds));
+        let outcomes = [ours?, kea?];
         if outcomes.iter().all(|outcome| outcome.is_reached() && outcome.share_lost() <= COMMON_LOSS) {
-            return Ok((rate, outcomes.map(|outcome| outcome.micros_per_lease())));
+            let [gateway_us, kea_us] = outcomes.map(|outcome| outcome.micros_per_lease());
+            return Ok(Common { rate, gateway_us, kea_us });
         }
         common *= 0.85;
     }
     bail!("there is no rate at which gateway and Kea both lose next to nothing: is this machine busy?")
 }
 
-fn report(found: &[Found], common: u32, costs: &[f64; 2], steady: &[Outcome], bed: &Bed, args: &Args) -> Result<()> {
-    let best = |server: Server| found.iter().find(|found| found.server == server).context("all were measured");
-    let (ours, dnsmasq, kea) = (best(Server::Gateway)?, best(Server::Dnsmasq)?, best(Server::Kea)?);
-    println!("\nNew leases of four messages, nothing lost, {} s a trial:", args.seconds);
-    println!("{:<10}{:>12}{:>26}", "server", "leases/s", "processor us/lease there");
-    for Found { server, best, limited } in found {
-        let limit = if *limited { "  (perfdhcp sent no more)" } else { "" };
-        println!("{:<10}{:>12.0}{:>26.1}{limit}", server.name(), best.rate, best.micros_per_lease());
+/// What a lease costs at a rate that both manage, in microseconds of processor time.
+struct Common {
+    rate: u32,
+    gateway_us: f64,
+    kea_us: f64,
+}
+
+fn report(searches: &[Search; 2], common: Common, steady: &[Outcome], bed: &Bed, args: &Args) -> Result<()> {
+    println!("\nNew leases of four messages, nothing lost, at most {} s a trial:", args.seconds);
+    println!("{:<10}{:<10}{:>12}{:>26}", "server", "clients", "leases/s", "processor us/lease there");
+    for search in searches {
+        for Found { server, best, limited } in &search.found {
+            let limit = if *limited { "  (the clients came no faster)" } else { "" };
+            let (name, players) = (server.name(), search.players.name());
+            println!("{name:<10}{players:<10}{:>12.0}{:>26.1}{limit}", best.rate, best.micros_per_lease());
+        }
     }
-    let (to_dnsmasq, to_kea) = (ours.best.rate / dnsmasq.best.rate, ours.best.rate / kea.best.rate);
-    let [ours_us, kea_us] = costs;
-    let cpu = ours_us / kea_us;
-    let cpu_at_best = ours.best.micros_per_lease() / kea.best.micros_per_lease();
-    let lost: Vec<u64> = steady.iter().map(|outcome| outcome.lost).collect();
+    let [perfdhcp, own] = searches;
+    // What perfdhcp could not ask of the gateway says nothing about it.
+    let decisive = if perfdhcp.best(Server::Gateway)?.limited { own } else { perfdhcp };
+    let (to_dnsmasq, to_kea) = (decisive.over(Server::Dnsmasq)?, decisive.over(Server::Kea)?);
+    for search in searches {
+        println!(
+            "leases a second over dnsmasq's {:.1} (bar: {} or more), over Kea's {:.2} (bar: {}), with {}",
+            search.over(Server::Dnsmasq)?,
+            BARS.0,
+            search.over(Server::Kea)?,
+            BARS.1,
+            search.players.name()
+        );
+    }
+    let Common { rate, gateway_us, kea_us } = common;
+    let cpu = gateway_us / kea_us;
     println!(
-        "leases a second over dnsmasq's {to_dnsmasq:.1} (bar: {} or more), over Kea's {to_kea:.2} (bar: {})",
-        BARS.0, BARS.1
-    );
-    println!(
-        "processor time a lease over Kea's, both at {common} a second: {ours_us:.1} us / {kea_us:.1} us = {cpu:.3} \
-         (bar: {:.3} or less); each at its own highest rate: {cpu_at_best:.3}",
+        "processor time a lease over Kea's, both at {rate} a second: {gateway_us:.1} us / {kea_us:.1} us = {cpu:.3} \
+         (bar: {:.3} or less)",
         BARS.2
     );
+    let lost: Vec<u64> = steady.iter().map(|outcome| outcome.lost).collect();
     println!("gateway at {STEADY} a second: lost {lost:?} (bar: none)");
     println!("{}", servers::settings());
-    println!("leases on {}, servers on processor {}, perfdhcp on {}", bed.file_system()?, CORES.0, CORES.1);
+    println!("leases on {}, servers on processor {}, clients on {}", bed.file_system()?, CORES.0, CORES.1);
     println!("{}", servers::versions()?);
     println!(
-        "bench=dhcp gateway_rate={:.0} dnsmasq_rate={:.0} kea_rate={:.0} rate_over_dnsmasq={to_dnsmasq:.2} \
-         rate_over_kea={to_kea:.3} common_rate={common} gateway_us={ours_us:.1} kea_us={kea_us:.1} cpu_over_kea={cpu:.3} \
-         cpu_over_kea_at_best={cpu_at_best:.3} lost_at_{STEADY}={} generator_limited={}",
-        ours.best.rate,
-        dnsmasq.best.rate,
-        kea.best.rate,
-        lost.iter().sum::<u64>(),
-        ours.limited
+        "bench=dhcp rate_over_dnsmasq={to_dnsmasq:.2} rate_over_kea={to_kea:.3} clients={} common_rate={rate} \
+         gateway_us={gateway_us:.1} kea_us={kea_us:.1} cpu_over_kea={cpu:.3} lost_at_{STEADY}={}",
+        decisive.players.name(),
+        lost.iter().sum::<u64>()
     );
     let steady = steady.iter().all(|outcome| outcome.is_lossless() && outcome.is_reached());
     let held = to_dnsmasq >= BARS.0 && to_kea >= BARS.1 && cpu <= BARS.2 && steady;

@@ -1,5 +1,6 @@
 //! One trial: a fresh server with an empty store, so many new clients at such a rate, and what became of them.
 
+use super::clients::{self, Place};
 use super::servers::{LAN, Server};
 use anyhow::{Context, Result, bail, ensure};
 use nix::time::{ClockId, clock_gettime};
@@ -7,6 +8,7 @@ use nix::unistd::Pid;
 use qemu::lab::Namespace;
 use std::fmt;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -24,7 +26,32 @@ const LINGER: &str = "1000000";
 /// The processors of server and clients.
 pub const CORES: (&str, &str) = ("0", "1");
 
-/// Of the wanted rate so much must have been sent; less is perfdhcp's own limit.
+/// How many clients of ours may come in one trial: they take an address each.
+const MOST_CLIENTS: f64 = 60_000.0;
+
+/// Who plays the clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Players {
+    /// perfdhcp.
+    Perfdhcp,
+    /// [`clients`], for rates that perfdhcp does not reach.
+    Own,
+}
+
+impl Players {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Perfdhcp => "perfdhcp",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// Where our own clients are: as perfdhcp.
+const PLACE: Place = Place { relay: Ipv4Addr::new(10, 0, 255, 250), server: Ipv4Addr::new(10, 0, 0, 1), core: 1 };
+
+/// Of the wanted rate so much must have been sent; less is the limit of who plays the clients.
 const SENT: f64 = 0.95;
 
 /// What became of a trial.
@@ -103,11 +130,11 @@ impl Bed {
     }
 
     /// Starts the server with an empty store, lets new clients come at `rate` for so many seconds, and ends the server.
-    pub fn trial(&self, server: Server, rate: u32, seconds: u32) -> Result<Outcome> {
+    pub fn trial(&self, server: Server, players: Players, rate: u32, seconds: u32) -> Result<Outcome> {
         let folder = tempfile::Builder::new().prefix("trial-").tempdir_in(self.folder.path())?;
         let words = server.command(&self.binary, folder.path())?;
         let mut running = self.start(&words, folder.path())?;
-        let outcome = self.measure(&mut running, rate, seconds);
+        let outcome = self.measure(&mut running, players, rate, seconds);
         let _ = running.kill();
         let _ = running.wait();
         outcome.with_context(|| {
@@ -125,17 +152,32 @@ impl Bed {
         command.spawn().with_context(|| format!("{words:?} does not start"))
     }
 
-    fn measure(&self, server: &mut Child, rate: u32, seconds: u32) -> Result<Outcome> {
+    fn measure(&self, server: &mut Child, players: Players, rate: u32, seconds: u32) -> Result<Outcome> {
         self.wait_until_served(server)?;
         let before = cpu_time(server.id())?;
-        let said = self.clients(&["-r", &rate.to_string(), "-p", &seconds.to_string()])?;
+        let (begun, leases, spent) = match players {
+            Players::Perfdhcp => self.perfdhcp_plays(rate, seconds)?,
+            Players::Own => self.own_play(rate, seconds)?,
+        };
         let cpu = cpu_time(server.id())?.saturating_sub(before);
+        let rate_sent = begun as f64 / spent.as_secs_f64();
+        Ok(Outcome { wanted: rate, rate: rate_sent, lost: begun.saturating_sub(leases), leases, cpu })
+    }
+
+    /// Exchanges begun, leases, and how long it took to begin them.
+    fn perfdhcp_plays(&self, rate: u32, seconds: u32) -> Result<(u64, u64, Duration)> {
+        let said = self.clients(&["-r", &rate.to_string(), "-p", &seconds.to_string()])?;
         let [offers, acks] = sections(&said)?;
         let begun = number(offers, "sent packets:")?;
-        let leases = number(acks, "received packets:")?;
         ensure!(begun > 0, "perfdhcp sent nothing:\n{said}");
-        let rate_sent = begun as f64 / f64::from(seconds);
-        Ok(Outcome { wanted: rate, rate: rate_sent, lost: begun.saturating_sub(leases), leases, cpu })
+        Ok((begun, number(acks, "received packets:")?, Duration::from_secs(seconds.into())))
+    }
+
+    /// The same.
+    fn own_play(&self, rate: u32, seconds: u32) -> Result<(u64, u64, Duration)> {
+        let count = (f64::from(rate) * f64::from(seconds)).min(MOST_CLIENTS) as usize;
+        let tally = self.client.run(|| clients::run(&PLACE, rate, count))?;
+        Ok((tally.begun, tally.leases, tally.spent))
     }
 
     /// A few clients, again and again until one has a lease.
