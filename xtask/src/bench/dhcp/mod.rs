@@ -62,7 +62,7 @@ struct Found {
     server: Server,
     /// The lossless trial with the highest rate.
     best: Outcome,
-    /// The clients could not come faster: the server might have done more.
+    /// The clients could not come faster, or not hear all answers: the server might have done more.
     limited: bool,
 }
 
@@ -120,16 +120,16 @@ fn search(bed: &Bed, server: Server, players: Players, seconds: u32) -> Result<F
         if outcome.is_lossless() && best.is_none_or(|best| outcome.rate > best.rate) {
             best = Some(outcome);
         }
-        let limited = outcome.is_lossless() && !outcome.is_reached();
-        if outcome.is_lossless() && !limited {
+        let by_clients = if outcome.is_lossless() { !outcome.is_reached() } else { outcome.is_deaf() };
+        if outcome.is_lossless() && !by_clients {
             good = rate;
         } else {
-            bad = Some(rate);
+            bad = Some((rate, by_clients));
         }
         rate = match bad {
-            Some(bad) if f64::from(bad) < f64::from(good) * CLOSE || bad <= RATES.0 => break limited,
-            Some(bad) => good.midpoint(bad),
-            None if rate >= RATES.1 => break limited,
+            Some((bad, by_clients)) if f64::from(bad) < f64::from(good) * CLOSE || bad <= RATES.0 => break by_clients,
+            Some((bad, _)) => good.midpoint(bad),
+            None if rate >= RATES.1 => break true,
             None => rate * 2,
         };
     };
@@ -181,7 +181,7 @@ fn report(searches: &[Search; 2], common: Common, steady: &[Outcome], bed: &Bed,
     println!("{:<10}{:<10}{:>12}{:>26}", "server", "clients", "leases/s", "processor us/lease there");
     for search in searches {
         for Found { server, best, limited } in &search.found {
-            let limit = if *limited { "  (the clients came no faster)" } else { "" };
+            let limit = if *limited { "  (the clients' limit)" } else { "" };
             let (name, players) = (server.name(), search.players.name());
             println!("{name:<10}{players:<10}{:>12.0}{:>26.1}{limit}", best.rate, best.micros_per_lease());
         }

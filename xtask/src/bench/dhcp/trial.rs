@@ -62,6 +62,8 @@ pub struct Outcome {
     pub rate: f64,
     /// Exchanges that were begun and not completed.
     pub lost: u64,
+    /// Answers that came and for which the clients' socket had no room: not the server's loss.
+    deaf: u64,
     /// Leases given out.
     leases: u64,
     /// Processor time of the server's process.
@@ -79,6 +81,11 @@ impl Outcome {
         self.lost as f64 / self.lost.saturating_add(self.leases).max(1) as f64
     }
 
+    /// The clients could not hear what they were answered.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf > 0
+    }
+
     /// The clients did come at the rate that was wanted.
     pub fn is_reached(&self) -> bool {
         self.rate >= f64::from(self.wanted) * SENT
@@ -93,7 +100,15 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rate, lost, cpu) = (self.rate, self.lost, self.micros_per_lease());
-        write!(f, "{rate:.0} sent a second, {} leases, {lost} lost, {cpu:.1} us of processor time a lease", self.leases)
+        write!(
+            f,
+            "{rate:.0} sent a second, {} leases, {lost} lost, {cpu:.1} us of processor time a lease",
+            self.leases
+        )?;
+        if self.is_deaf() {
+            write!(f, "; {} answers found no room with the clients", self.deaf)?;
+        }
+        Ok(())
     }
 }
 
@@ -155,13 +170,23 @@ impl Bed {
     fn measure(&self, server: &mut Child, players: Players, rate: u32, seconds: u32) -> Result<Outcome> {
         self.wait_until_served(server)?;
         let before = cpu_time(server.id())?;
+        let deaf = self.unheard()?;
         let (begun, leases, spent) = match players {
             Players::Perfdhcp => self.perfdhcp_plays(rate, seconds)?,
             Players::Own => self.own_play(rate, seconds)?,
         };
         let cpu = cpu_time(server.id())?.saturating_sub(before);
         let rate_sent = begun as f64 / spent.as_secs_f64();
-        Ok(Outcome { wanted: rate, rate: rate_sent, lost: begun.saturating_sub(leases), leases, cpu })
+        let deaf = self.unheard()?.saturating_sub(deaf);
+        Ok(Outcome { wanted: rate, rate: rate_sent, lost: begun.saturating_sub(leases), deaf, leases, cpu })
+    }
+
+    /// Datagrams that the clients' sockets had no room for so far: RcvbufErrors, the fifth of UDP's counters.
+    fn unheard(&self) -> Result<u64> {
+        let text = self.client.run(|| Ok(fs::read_to_string("/proc/thread-self/net/snmp")?))?;
+        let counters = text.lines().filter_map(|line| line.strip_prefix("Udp: ")).nth(1);
+        let errors = counters.and_then(|line| line.split(' ').nth(4)?.parse().ok());
+        errors.context("the kernel does not count UDP as expected")
     }
 
     /// Exchanges begun, leases, and how long it took to begin them.
@@ -245,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_was_not_sent_is_not_reached() {
-        let outcome = Outcome { wanted: 100, rate: 94.0, lost: 0, leases: 94, cpu: Duration::from_millis(1) };
+        let outcome = Outcome { wanted: 100, rate: 94.0, lost: 0, deaf: 0, leases: 94, cpu: Duration::from_millis(1) };
         assert!(outcome.is_lossless() && !outcome.is_reached());
         assert!(!Outcome { leases: 0, ..outcome }.is_lossless());
     }
