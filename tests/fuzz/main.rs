@@ -72,3 +72,12 @@ fn stream(name: &str, seeds: Vec<Vec<u8>>, longest: usize) -> Mutator {
 fn seed(name: &str) -> u64 {
     name.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
 }
+
+/// CVE-2023-49441: an overflow of a number from the wire went unnoticed. What runs in this ring checks each sum, so that
+/// millions of packets show where one overflows; this shows that it does.
+#[test]
+fn cve_2023_49441_sums_are_checked_in_this_ring() {
+    let sum = |a: u16, b: u16| std::panic::catch_unwind(move || std::hint::black_box(a) + std::hint::black_box(b));
+    assert_eq!(sum(1, 2).ok(), Some(3));
+    assert!(sum(u16::MAX, 1).is_err(), "the ring is built without overflow-checks: see profile.fuzz in Cargo.toml");
+}

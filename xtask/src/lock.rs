@@ -175,4 +175,16 @@ mod tests {
     fn an_unknown_key_is_refused() {
         assert!(Lock::parse("toolchain = \"\"\ncolour = 1\npackage = []\n").is_err());
     }
+
+    /// CVE-2021-20322, CVE-2020-25705: errors of ICMP told which port waits for an answer. Only the kernel can cure that;
+    /// Linux 5.15 has both cures.
+    #[test]
+    fn cve_2021_20322_the_cards_kernel_has_the_cure() {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/packages.lock")).unwrap();
+        let lock = Lock::parse(&text).unwrap();
+        let kernel = lock.packages.iter().find(|package| package.listed_as() == "linux-image-arm64").unwrap();
+        let mut numbers = kernel.version.split(['.', '-', '+']).map(|number| number.parse::<u32>().unwrap());
+        let version = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert!(version >= (5, 15), "{}", kernel.version);
+    }
 }

@@ -1,8 +1,9 @@
-//! Documents that can't drift: links lead to files that exist, and a test that SECURITY.md names is in the tree.
+//! Documents that can't drift: links lead to files that exist; a test that SECURITY.md names is in the tree, and names the
+//! flaw that it is listed for.
 
 use super::{first_word, rust_files};
 use anyhow::{Context, Result, ensure};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +27,32 @@ pub fn problems(top: &Path) -> Result<Vec<String>> {
     let named = named_tests(&security);
     ensure!(!named.is_empty(), "{SECURITY}: no table names a test any more; see xtask/src/check/docs.rs");
     let tests = tests_in_the_tree(top)?;
-    let gone = named.iter().filter(|(_, test)| !tests.contains(test));
+    let gone = named.iter().filter(|(_, test)| !tests.contains_key(test));
     problems.extend(gone.map(|(line, test)| format!("{SECURITY}:{line}: there is no test of the name {test}")));
+    for (line, row) in security.lines().enumerate().filter(|(_, line)| line.starts_with('|')) {
+        let words = named_tests(row);
+        let mut texts = words.iter().filter_map(|(_, test)| tests.get(test)).peekable();
+        let Some(flaw) = flaw(row).filter(|_| texts.peek().is_some()) else { continue };
+        if !texts.any(|text| text.contains(&normal(flaw))) {
+            problems.push(format!(
+                "{SECURITY}:{}: no test there says in its name or comment that it is about {flaw}",
+                line + 1
+            ));
+        }
+    }
     Ok(problems)
+}
+
+/// The first number of a flaw in the first column of a row.
+fn flaw(row: &str) -> Option<&str> {
+    let column = row.trim_start_matches('|').split('|').next()?;
+    let numbered = |word: &&str| word.starts_with("CVE-") || word.starts_with("RUSTSEC-");
+    column.split([' ', ',', ';']).find(numbered)
+}
+
+/// A number of a flaw as the name of a function has it.
+fn normal(text: &str) -> String {
+    text.to_ascii_lowercase().replace('-', "_")
 }
 
 /// All Markdown files of the tree.
@@ -75,9 +99,9 @@ fn named_tests(page: &str) -> Vec<(usize, String)> {
     words.filter(|(_, word)| is_name(word)).map(|(line, word)| (line, word.to_owned())).collect()
 }
 
-/// The name of every function of the tree that is a test.
-fn tests_in_the_tree(top: &Path) -> Result<BTreeSet<String>> {
-    let mut tests = BTreeSet::new();
+/// The name of every function of the tree that is a test, with its name and comment as text to search.
+fn tests_in_the_tree(top: &Path) -> Result<BTreeMap<String, String>> {
+    let mut tests = BTreeMap::new();
     for room in super::ROOMS {
         for path in rust_files(&top.join(room))? {
             tests.extend(tests_in(&fs::read_to_string(path)?));
@@ -87,16 +111,21 @@ fn tests_in_the_tree(top: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// The functions of a source file that have `#[test]` above them.
-fn tests_in(source: &str) -> Vec<String> {
+fn tests_in(source: &str) -> Vec<(String, String)> {
     let mut tests = Vec::new();
-    let mut marked = false;
+    let (mut marked, mut comment) = (false, String::new());
     for line in source.lines().map(str::trim_start) {
-        if line.starts_with("#[test]") {
+        if line.starts_with("///") {
+            comment.push_str(&normal(line));
+        } else if line.starts_with("#[test]") {
             marked = true;
-        } else if let Some(rest) = line.strip_prefix("fn ")
-            && std::mem::take(&mut marked)
-        {
-            tests.push(first_word(rest));
+        } else if let Some(rest) = line.strip_prefix("fn ") {
+            let (name, comment) = (first_word(rest), std::mem::take(&mut comment));
+            if std::mem::take(&mut marked) {
+                tests.push((name.clone(), format!("{comment} {name}")));
+            }
+        } else if !line.starts_with("#[") && !line.starts_with("//") {
+            comment.clear();
         }
     }
     tests
@@ -122,7 +151,17 @@ mod tests {
     fn only_tests_count_as_tests() {
         let source =
             "fn helper() {}\n#[test]\nfn one() {}\nfn two() {}\n    #[test]\n    // why\n    fn three(x: u8) {}\n";
-        assert_eq!(tests_in(source), ["one", "three"]);
+        assert_eq!(tests_in(source).into_iter().map(|(name, _)| name).collect::<Vec<_>>(), ["one", "three"]);
+    }
+
+    #[test]
+    fn a_test_names_its_flaw_in_its_name_or_comment() {
+        assert_eq!(flaw("| Kaminsky, CVE-2008-1447, CVE-2009-1 | what | `test` |"), Some("CVE-2008-1447"));
+        assert_eq!(flaw("| a flood | CVE-2008-1447 | `test` |"), None);
+        let source = "/// CVE-2008-1447.\n#[test]\nfn one() {}\n/// CVE-2009-1.\nstruct Else;\n#[test]\nfn cve_2009_2_two() {}\n";
+        let texts: Vec<_> = tests_in(source).into_iter().map(|(_, text)| text).collect();
+        assert!(texts[0].contains(&normal("CVE-2008-1447")), "{texts:?}");
+        assert!(texts[1].contains(&normal("CVE-2009-2")) && !texts[1].contains(&normal("CVE-2009-1")), "{texts:?}");
     }
 
     #[test]

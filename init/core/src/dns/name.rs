@@ -194,6 +194,7 @@ mod tests {
         bytes
     }
 
+    /// RUSTSEC-2018-0007: a pointer to itself.
     #[test]
     fn rfc1035_4_1_4_pointers_are_followed_backwards_only() {
         let msg = message(b"\x03www\x07example\x00\x04mail\xc0\x10\xc0\x19\xc0\x1b");
@@ -252,6 +253,7 @@ mod tests {
         assert!(Name::from_text("a..b").is_none());
     }
 
+    /// CVE-2026-42005 and its kind: labels with tags, quotes and control characters.
     #[test]
     fn hostile_names_stay_inert_as_text() {
         let (name, _) = Name::read(&message(b"\x06a.\n$('\x00"), 12).unwrap();

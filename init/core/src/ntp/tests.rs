@@ -245,6 +245,7 @@ fn rfc5905_7_4_the_only_server_is_left_alone_when_it_says_so() {
     assert!(pauses.len() >= 3 && pauses.iter().all(|(pause, least)| pause >= least), "{pauses:?}");
 }
 
+/// CVE-2015-8138 (an answer off the path), CVE-2015-7704 (a forged kiss of death).
 #[test]
 fn a_forged_kiss_or_answer_without_our_number_is_nothing() {
     let mut world = World::new(&[Manner { silent: true, ..HONEST }], 0);
@@ -364,6 +365,7 @@ fn question(first: u8) -> Vec<u8> {
 
 const TIMES: (UnixNanos, UnixNanos) = (UnixNanos(TRUTH), UnixNanos(TRUTH + 1000));
 
+/// CVE-2013-5211 (monlist): control messages get no answer.
 #[test]
 fn rfc5905_14_the_server_answers_clients_and_nobody_else() {
     let mut server = Server::default();

@@ -160,6 +160,7 @@ fn a_missing_mask_is_the_class() {
 }
 
 /// Messages that are not a server's answer to this machine: RFC 2131 tables 1 and 3, RFC 3203 (FORCERENEW is type 9).
+/// A forged FORCERENEW is CVE-2020-13529.
 #[test]
 fn foreign_messages_are_dropped() {
     let good = grant(ACK, 1, OURS, SERVER, HOUR);

@@ -1,6 +1,7 @@
 //! Flaws that others had, each with the test that shows we do not (reference: the DNS security history of the project).
 
 use super::*;
+use crate::dns::wire::rtype::MX;
 use alloc::collections::BTreeSet;
 
 const GOOD: &str = "NoError rd ra | www.example.net. 300 IN A 198.18.0.9 |  | ";
@@ -216,6 +217,7 @@ fn nxns_cve_2020_12662_referrals_are_not_chased_and_chains_are_cut() {
     assert_eq!(lab.answers.pop().unwrap().1[6..8], [0, 11]);
 }
 
+/// CVE-2026-5172, CVE-2026-4891.
 #[test]
 fn cve_2026_5172_and_4891_data_that_does_not_fit_its_type_is_malformed() {
     let mut lab = lab();
@@ -345,4 +347,64 @@ fn dnssec_records_pass_for_those_who_want_them() {
     let ask = lab.forward(client(5), &query(2, "www.example.net", A));
     lab.reply(&ask, &reply(&ask, OK, [&answers, &authority, &[]]));
     assert_eq!(lab.heard(), [GOOD]);
+}
+
+/// Two octets were written behind a buffer when names were put together anew: as long as names can be, one after another
+/// up to what a message over TCP holds.
+#[test]
+fn cve_2017_14491_replies_of_the_longest_names_are_bounded() {
+    let label = |letter: char| letter.to_string().repeat(63);
+    let long = |letter: char| format!("{}.{}.{}.{}", label(letter), label('b'), label('c'), "d".repeat(61));
+    for records in [1, 2, 4, 5, 16, 31, 127, 210] {
+        let mut lab = lab();
+        let (udp, tcp) = (client(5), tcp_client(6));
+        let ask = lab.forward(udp, &with_opt(query(1, "example.net", MX), 4096, 0, 0, &[]));
+        assert_eq!(lab.query(tcp, &query(2, "example.net", MX)), None);
+        let exchange = |number: u8| [&[0, number][..], &wire_name(&long(char::from(b'e' + number % 20)))].concat();
+        let answers: Vec<_> = (0..records).map(|number| ("example.net", MX, 60, exchange(number))).collect();
+        let bytes = reply(&ask, OK, [&answers, &[], &[]]);
+        assert!(bytes.len() <= 65_535, "what no transport carries shows nothing: {}", bytes.len());
+        lab.reply(&Ask { tcp: true, ..ask }, &bytes);
+        assert_eq!(lab.answers.len(), 2, "{records} records");
+        for (to, answer) in &lab.answers {
+            let over_tcp = to.transport != Transport::Udp;
+            assert!(answer.len() <= if over_tcp { 65_535 } else { 1232 }, "{} to {to:?}", answer.len());
+            let message = Message::from_vec(answer).expect("a message");
+            let whole = message.answers.len() == usize::from(records);
+            assert!(whole || !over_tcp && message.metadata.truncation, "{records} records to {to:?}");
+        }
+    }
+}
+
+/// Memory was taken for each OPT without an end (CVE-2017-14495), and a length was subtracted from a smaller one
+/// (CVE-2017-14496): an OPT that says more than there is, or is cut anywhere.
+#[test]
+fn cve_2017_14495_cve_2017_14496_an_opt_that_is_cut_or_lies_is_malformed() {
+    let whole = with_opt(query(1, "www.example.net", A), 1232, 0, 0, &[0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let start = query(1, "www.example.net", A).len();
+    for length in start..whole.len() {
+        let answer = lab().query(client(5), &whole[..length]).expect("an answer at once");
+        assert_eq!(answer[3] & 15, 1, "FORMERR at {length}");
+    }
+    for lie in [1_u16, 11, 13, 0x7fff, 0xffff] {
+        let mut bytes = whole.clone();
+        bytes[start + 9..start + 11].copy_from_slice(&lie.to_be_bytes());
+        let answer = lab().query(client(5), &bytes).expect("an answer at once");
+        assert_eq!(answer[3] & 15, 1, "FORMERR with {lie}");
+    }
+}
+
+/// A question over 512 octets ended the process.
+#[test]
+fn cve_2017_13704_a_question_over_512_octets_is_an_ordinary_one() {
+    for length in [1_u16, 450, 470, 3000] {
+        let mut padding = vec![0, 12];
+        padding.extend(length.to_be_bytes());
+        padding.resize(padding.len() + usize::from(length), 0);
+        let mut lab = lab();
+        let ask = lab.forward(client(5), &with_opt(query(1, "www.example.net", A), 4096, 0, 0, &padding));
+        assert!(ask.payload.len() < 512, "what the client padded is not passed on");
+        lab.reply(&ask, &good(&ask));
+        assert_eq!(lab.answers.len(), 1);
+    }
 }

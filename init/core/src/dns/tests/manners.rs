@@ -132,6 +132,7 @@ fn cve_2026_41292_thousands_of_options_cost_one_step_each() {
     assert!(show(&lab.query(tcp_client(5), &bytes).unwrap()).starts_with("NoError"));
 }
 
+/// CVE-2026-4893: no client subnet is ever sent, so none is believed.
 #[test]
 fn rfc5625_4_4_our_own_edns_hop_strips_the_clients_options() {
     let mut lab = lab();
