@@ -74,7 +74,7 @@ pub struct Gateway {
     /// What was asked of the kernel and is not there yet.
     attempts: Attempts,
     /// What the kernel refuses, for the status.
-    refused: Vec<String>,
+    refused: Vec<network::Refusal>,
     /// The connection table is nearly full.
     crowded: bool,
     disk_trouble: Option<String>,
@@ -490,7 +490,7 @@ impl Gateway {
         let crowded = self.crowded.then(|| String::from("the connection table is nearly full"));
         let names = self.names.trouble();
         let others = [conflict, self.serve_trouble.clone(), self.disk_trouble.clone(), foreign, crowded, names];
-        let refused = self.refused.iter().chain(&self.list_troubles).cloned();
+        let refused = self.refused.iter().map(|refusal| &refusal.text).chain(&self.list_troubles).cloned();
         refused.chain(others.into_iter().flatten()).chain(self.tls_troubles.lines())
     }
 }

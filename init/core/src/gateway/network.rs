@@ -17,6 +17,18 @@ use alloc::vec::Vec;
 /// filter's modules may come a moment after us.
 pub(super) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
 
+/// What the kernel refuses for longer than this is said. Until then it stands in the status alone: a module that is being
+/// loaded, or an interface that is just leaving, is nobody's trouble.
+const UNSAID: Duration = Duration::from_secs(3);
+
+/// Something that the kernel refuses.
+pub(super) struct Refusal {
+    /// A sentence.
+    pub(super) text: String,
+    since: Instant,
+    said: bool,
+}
+
 impl Gateway {
     /// The kernel's state as it is now.
     pub fn handle_kernel(&mut self, mut snapshot: Snapshot, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
@@ -53,14 +65,18 @@ impl Gateway {
         self.actions.push_back(Action::LookAtKernel);
     }
 
+    /// Said once, and not when it begins but when it lasts.
     fn set_refused(&mut self, failures: Vec<String>, now: Instant) {
-        for failure in &failures {
-            // Said when it begins, not with each new try.
-            if !self.refused.contains(failure) {
-                self.say(now, failure);
+        let mut before = core::mem::take(&mut self.refused);
+        for text in failures {
+            let known = before.iter().position(|refusal| refusal.text == text).map(|at| before.swap_remove(at));
+            let mut refusal = known.unwrap_or(Refusal { text, since: now, said: false });
+            if !refusal.said && now.since(refusal.since) >= UNSAID {
+                refusal.said = true;
+                self.say(now, &refusal.text);
             }
+            self.refused.push(refusal);
         }
-        self.refused = failures;
     }
 
     /// The LAN's sockets are open, or are not (any more) and why; then they are asked for again after a while.

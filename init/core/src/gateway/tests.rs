@@ -244,6 +244,19 @@ fn what_the_kernel_refuses_is_tried_again_with_growing_pauses() {
 }
 
 #[test]
+fn what_the_kernel_refuses_for_a_moment_is_not_said() {
+    let mut lab = Lab::new(Config::default());
+    lab.refuses = |change| matches!(change, Change::InstallFilter(_));
+    lab.look();
+    lab.run(Duration::from_secs(2));
+    assert!(lab.status().contains("trouble  Could not install"), "{}", lab.status());
+    lab.refuses = |_| false;
+    lab.run(Duration::from_secs(10));
+    assert!(lab.kernel.filter.is_some(), "{:#?}", lab.transcript);
+    assert_eq!(lab.count("say: Could not install the packet filter"), 0);
+}
+
+#[test]
 fn a_kernel_that_takes_a_change_and_drops_it_is_not_asked_in_a_circle() {
     let mut lab = Lab::new(Config::default());
     lab.forgets = |change| matches!(change, Change::SetForwarding(_));
