@@ -218,10 +218,11 @@ impl DhcpServer {
         (same_client && entry.lease.host_name.as_deref() == name).then_some(disk.sequence)
     }
 
-    /// How long: what the client asks for, but not longer than configured and not shorter than [`MIN_LEASE`].
+    /// How long: what the client asks for, but not longer than configured or capped and not shorter than [`MIN_LEASE`].
     fn lease_time(&self, request: &Request<'_>) -> Duration {
         let host = self.table.host_of(&request.client);
-        let most = host.and_then(|host| host.lease).unwrap_or(self.settings.lease).max(MIN_LEASE);
+        let most = host.and_then(|host| host.lease).unwrap_or(self.settings.lease);
+        let most = self.lease_cap.map_or(most, |cap| most.min(cap)).max(MIN_LEASE);
         let wish = request.lease.map_or(most, |secs| Duration::from_secs(secs.into()));
         Duration::from_secs(wish.clamp(MIN_LEASE, most).as_secs())
     }

@@ -48,6 +48,7 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use client::Hardware;
 pub use foreign::FOREIGN_HOLD;
@@ -190,6 +191,8 @@ pub struct DhcpServer {
     /// Another server of the LAN, and when it was last heard of.
     foreign: Option<(Ipv4Addr, Instant)>,
     logging: bool,
+    /// See [`DhcpServer::cap_leases`].
+    lease_cap: Option<Duration>,
     /// When each of the repeating notes was last given.
     noted: [Option<Instant>; 5],
 }
@@ -201,6 +204,7 @@ impl DhcpServer {
             table: LeaseTable::new(&settings),
             rules: Rules::new(&settings),
             logging: settings.log,
+            lease_cap: None,
             settings,
             ledger: Ledger::new(),
             actions: VecDeque::new(),
@@ -233,6 +237,12 @@ impl DhcpServer {
             self.write_whole(now);
         }
         self.collect_names();
+    }
+
+    /// From now on no lease is longer than this, whatever the configuration says; with `None` all are as it says. For
+    /// the time in which the LAN may have to move: its clients ask again soon. What was granted before stands.
+    pub fn cap_leases(&mut self, longest: Option<Duration>) {
+        self.lease_cap = longest;
     }
 
     /// A datagram came to port 67 of the LAN.

@@ -13,6 +13,7 @@ use super::Destination;
 use super::request::Request;
 use super::rules::Rules;
 use super::settings::Settings;
+use super::timers::timers;
 use crate::config::DhcpBoot;
 use crate::net::Ipv4Addr;
 use crate::time::Duration;
@@ -261,11 +262,11 @@ impl Reply<'_> {
         let settings = source.settings;
         // RFC 8925 section 3.3: only for those who ask.
         let asked = code != 108 || request.lists(108);
+        if matches!(code, 58 | 59) {
+            return self.timer(code, request, source);
+        }
         if let Some(option) = source.rules.option(code, request.tags, settings).filter(|_| asked) {
-            // What comes with the lease is not for those who get none.
-            let timer = matches!(code, 58 | 59);
-            let sent = !option.data.is_empty() && (self.lease.is_some() || !timer);
-            return sent.then_some(Cow::Borrowed(&option.data));
+            return (!option.data.is_empty()).then_some(Cow::Borrowed(&option.data));
         }
         let address = |address: Ipv4Addr| Some(Cow::Owned(Vec::from(address.octets())));
         match code {
@@ -280,11 +281,19 @@ impl Reply<'_> {
             42 if !settings.ntp.is_empty() => {
                 Some(Cow::Owned(settings.ntp.iter().flat_map(|server| server.octets()).collect()))
             }
-            // RFC 2131 section 4.4.5: half and seven eighths of the lease.
-            58 => self.lease.map(|lease| Cow::Owned(Vec::from((secs(lease) / 2).to_be_bytes()))),
-            59 => self.lease.map(|lease| Cow::Owned(Vec::from((secs(lease) - secs(lease) / 8).to_be_bytes()))),
             _ => None,
         }
+    }
+
+    /// T1 or T2. What comes with the lease is not for those who get none.
+    fn timer<'s>(&self, code: u8, request: &Request<'_>, source: Source<'s>) -> Option<Cow<'s, [u8]>> {
+        let wish = |code| {
+            let option = source.rules.option(code, request.tags, source.settings)?;
+            option.data.as_slice().try_into().ok().map(u32::from_be_bytes)
+        };
+        let (renewal, rebinding) = timers(secs(self.lease?), wish(58), wish(59));
+        let seconds = if code == 58 { renewal } else { rebinding };
+        Some(Cow::Owned(seconds.to_be_bytes().into()))
     }
 }
 

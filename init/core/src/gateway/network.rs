@@ -29,6 +29,10 @@ pub(super) struct Refusal {
     said: bool,
 }
 
+/// The longest lease of the LAN while it may have to move: its clients notice at seven eighths of it. Each renewal may
+/// cost a write to the card, so it is not the shortest there is.
+pub(super) const PROVISIONAL_LEASE: Duration = Duration::from_secs(180);
+
 impl Gateway {
     /// The kernel's state as it is now.
     pub fn handle_kernel(&mut self, mut snapshot: Snapshot, now: Instant, wall: WallTime, entropy: &mut dyn Entropy) {
@@ -162,6 +166,7 @@ impl Gateway {
             self.update_upstreams();
         }
         self.uplink = plan.uplink;
+        self.server.cap_leases(self.may_move().then_some(PROVISIONAL_LEASE));
         self.follow_clock(now);
         let changes: Vec<Change> = reconcile(&self.snapshot.state, &plan.state);
         if changes.is_empty() {
@@ -174,6 +179,12 @@ impl Gateway {
             let lost = changes.iter().map(|change| alloc::format!("The kernel was told to {change}, but did not."));
             self.set_refused(lost.collect(), now);
         }
+    }
+
+    /// Whether the LAN may have to move as soon as the uplink's network shows: nothing is known of it, or it overlaps.
+    fn may_move(&self) -> bool {
+        let unknown = self.config.uplink.addressing == Addressing::Dhcp && self.uplink.is_none();
+        unknown && self.config.lan.alternative.is_some()
     }
 
     /// The LAN's address as the kernel has it, left there perhaps by an earlier process.

@@ -119,6 +119,36 @@ fn invariant_8_an_overlapping_uplink_moves_the_lan_or_is_left_alone() {
     assert!(status.contains("overlaps the LAN") && status.contains("can't be used"), "{status}");
 }
 
+/// The uplink's network may be the LAN's, and nobody tells clients that the LAN has moved.
+#[test]
+fn leases_are_short_while_the_lan_may_have_to_move() {
+    let long = 12 * 3600;
+    let mut lab = Lab::new(with_alternative());
+    lab.look();
+    assert_eq!(lab.lease_secs(7), 180, "nothing is known of the uplink's network");
+    lab.get_uplink_lease("192.168.0.51");
+    assert_eq!(lab.lease_secs(7), long);
+    // T1 is half of the hour.
+    lab.run(Duration::from_secs(1801));
+    lab.uplink_says(NAK, "0.0.0.0");
+    assert_eq!(lab.lease_secs(7), 180, "another network may come");
+    lab.server = ip("10.0.0.1");
+    lab.get_uplink_lease("10.0.0.77");
+    assert_eq!(lab.addresses("eth0"), ["172.20.0.1/24"]);
+    assert_eq!(lab.lease_secs(7), long);
+    lab.restart(with_alternative());
+    lab.look();
+    assert_eq!(lab.lease_secs(7), long, "the uplink's address is still in place");
+
+    let mut fixed = static_uplink();
+    fixed.lan.alternative = with_alternative().lan.alternative;
+    for config in [Config::default(), fixed] {
+        let mut lab = Lab::new(config);
+        lab.look();
+        assert_eq!(lab.lease_secs(7), long, "it has nowhere to go, or knows at once");
+    }
+}
+
 #[test]
 fn invariant_2_a_lan_that_had_moved_keeps_its_leases_over_a_restart() {
     let mut lab = Lab::new(with_alternative());

@@ -212,6 +212,27 @@ fn a_host_has_its_own_lease_time() {
 }
 
 #[test]
+fn capped_leases_are_short_for_everybody_until_the_cap_is_lifted() {
+    let mut settings = settings();
+    settings.hosts[0].lease = Some(Duration::from_secs(7 * 86_400));
+    let mut lab = Lab::with(settings);
+    let early = lab.lease(8);
+    lab.server.cap_leases(Some(Duration::from_secs(180)));
+    for last in [2, 9] {
+        let ack = lab.lease_as(&Packet::new(DISCOVER, last).option(51, &[255; 4]));
+        assert_eq!((ack.lease_secs(), ack.option(58)), (180, Some(&[0, 0, 0, 90][..])));
+    }
+    let renewed = lab.ask(&Packet::new(REQUEST, 8).ciaddr(early));
+    assert_eq!(renewed.lease_secs(), 180);
+    lab.pass(300);
+    assert!(lab.find(early).is_some(), "what was promised before is kept");
+    assert!(lab.server.leases().all(|lease| lease.address == early || lease.state == LeaseState::Waiting));
+    lab.server.cap_leases(None);
+    let secs = [2, 8, 9].map(|last| lab.lease_as(&Packet::new(DISCOVER, last)).lease_secs());
+    assert_eq!(secs, [7 * 86_400, LEASE as u32, LEASE as u32]);
+}
+
+#[test]
 fn an_ignored_host_hears_nothing() {
     let mut settings = settings();
     settings.hosts[1].ignore = true;

@@ -358,6 +358,13 @@ impl Lab {
         Some(offered)
     }
 
+    /// How long a lease a client of the LAN is offered.
+    pub fn lease_secs(&mut self, last: u8) -> u32 {
+        let offer = self.lan_says(last, 1, &[]).expect("an offer");
+        let at = offer.windows(2).position(|part| part == [51, 4]).unwrap() + 2;
+        u32::from_be_bytes(offer[at..at + 4].try_into().unwrap())
+    }
+
     pub fn lan_says(&mut self, last: u8, kind: u8, options: &[u8]) -> Option<Vec<u8>> {
         let mut message = vec![0; 236];
         message[..8].copy_from_slice(&[1, 1, 6, 0, 1, 2, 3, last]);
