@@ -217,8 +217,12 @@ impl Bed {
             2..60 => {
                 let good = dhcp::from_client(stream, &self.heard, LAN);
                 let packet = bend_dhcp(stream, &good);
-                let cast = if stream.one_in(2) { Cast::Unicast } else { Cast::Broadcast };
-                self.gateway.handle_lan_dhcp(&packet, cast, self.now, wall);
+                if stream.one_in(20) {
+                    self.left_behind(stream, &packet);
+                } else {
+                    let cast = if stream.one_in(2) { Cast::Unicast } else { Cast::Broadcast };
+                    self.gateway.handle_lan_dhcp(&packet, cast, self.now, wall);
+                }
             }
             60..80 => self.uplink_frame(stream),
             80..84 => self.arp(stream),
@@ -235,6 +239,23 @@ impl Bed {
         sent += self.act(stream);
         assert!(self.open.len() <= 2048);
         sent > 0
+    }
+
+    /// A client's message from outside the LAN's network.
+    fn left_behind(&mut self, stream: &mut Mutator, payload: &[u8]) {
+        let old = payload.get(12..16).and_then(|octets| octets.try_into().ok()).unwrap_or([10, 9, 9, 9]);
+        let datagram = Datagram {
+            source_mac: NEIGHBOUR,
+            destination_mac: MacAddr::BROADCAST,
+            source: Ipv4Addr::from(old),
+            destination: Ipv4Addr::BROADCAST,
+            source_port: 68,
+            destination_port: 67,
+            payload,
+        };
+        let frame = datagram.build().unwrap_or_default();
+        let frame = if stream.one_in(8) { stream.bend(&frame).clone() } else { frame };
+        self.gateway.handle_left_behind(&frame, self.now, self.wall());
     }
 
     fn uplink_frame(&mut self, stream: &mut Mutator) {

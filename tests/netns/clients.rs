@@ -4,6 +4,7 @@
 
 mod dhclient;
 mod dhcpcd;
+mod left_behind;
 mod networkd;
 mod udhcpc;
 

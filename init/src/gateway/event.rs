@@ -39,6 +39,11 @@ pub enum Event {
         /// The whole Ethernet frame.
         frame: Vec<u8>,
     },
+    /// A frame on the LAN with a DHCP message from outside its network.
+    LeftBehind {
+        /// The whole Ethernet frame.
+        frame: Vec<u8>,
+    },
     /// A whole DNS query came over TCP.
     DnsTcpQuery {
         /// Which connection to answer.

@@ -1,6 +1,7 @@
 //! The DHCP server's sockets. Requests come through the kernel's stack on port 67, so the packet filter applies to
 //! them; answers to clients that have no address yet go out as raw frames (RFC 2131 section 4.1). Many messages go in
-//! and out with one system call.
+//! and out with one system call. After the LAN has moved, a raw socket hears those whom the packet filter drops for their
+//! old address.
 
 use super::bound_udp::bound_udp;
 use super::event::{Event, EventSender};
@@ -10,7 +11,7 @@ use super::trains::{Ready, Trains};
 use super::uplink_dhcp::listen;
 use gatepost_core::dhcp_server::{Cast, Destination};
 use gatepost_core::frame::{Arp, Datagram};
-use gatepost_core::net::{Ipv4Addr, MacAddr};
+use gatepost_core::net::{Ipv4Addr, Ipv4Net, MacAddr};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddrV4;
@@ -58,6 +59,8 @@ pub struct LanDhcp {
     routed: Vec<(SockaddrIn, Vec<u8>)>,
     trains: Trains<MAX_OUTBOX>,
     probing: Option<AbortHandle>,
+    /// Listens to clients from outside the LAN's network.
+    left_behind: Option<AbortHandle>,
     events: EventSender,
 }
 
@@ -82,6 +85,7 @@ impl LanDhcp {
             routed: Vec::new(),
             trains,
             probing: None,
+            left_behind: None,
             events,
         })
     }
@@ -183,10 +187,24 @@ impl LanDhcp {
             task.abort();
         }
     }
+
+    /// Whether messages from outside the LAN's network `lan` come as events.
+    pub fn hear_left_behind(&mut self, hear: bool, lan: Ipv4Net) -> io::Result<()> {
+        match (hear, self.left_behind.take()) {
+            (true, None) => {
+                let socket = Rc::new(RawSocket::open(self.index, self.raw.mac, Listen::DhcpServer { except: lan })?);
+                self.left_behind = Some(listen(socket, self.events.clone(), |frame| Event::LeftBehind { frame }));
+            }
+            (true, open) => self.left_behind = open,
+            (false, open) => open.iter().for_each(AbortHandle::abort),
+        }
+        Ok(())
+    }
 }
 
 impl Drop for LanDhcp {
     fn drop(&mut self) {
         self.stop_probing();
+        self.left_behind.iter().for_each(AbortHandle::abort);
     }
 }

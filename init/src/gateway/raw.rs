@@ -1,6 +1,6 @@
 //! Raw Ethernet sockets (packet(7)): for DHCP before there is an address, and for address probes.
 
-use gatepost_core::net::MacAddr;
+use gatepost_core::net::{Ipv4Net, MacAddr};
 use nix::libc;
 use nix::sys::socket::socket;
 use nix::sys::socket::{AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockProtocol, SockType, recv, send, sendmmsg};
@@ -15,6 +15,11 @@ pub enum Listen {
     Nothing,
     /// IPv4 UDP to port 68, unfragmented.
     DhcpClient,
+    /// IPv4 UDP to port 67, unfragmented, from an address outside this network that is not 0.0.0.0.
+    DhcpServer {
+        /// What comes from here is heard elsewhere.
+        except: Ipv4Net,
+    },
     /// ARP.
     Arp,
 }
@@ -34,8 +39,10 @@ impl RawSocket {
     pub fn open(index: u32, mac: MacAddr, listen: Listen) -> io::Result<Self> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(AddressFamily::Packet, SockType::Raw, flags, None::<SockProtocol>)?;
-        if listen == Listen::DhcpClient {
-            attach_filter(&fd, &DHCP_CLIENT_FILTER)?;
+        match listen {
+            Listen::Nothing | Listen::Arp => {}
+            Listen::DhcpClient => attach_filter(&fd, &udp_to(68))?,
+            Listen::DhcpServer { except } => attach_filter(&fd, &[&from_outside(except)[..], &udp_to(67)].concat())?,
         }
         // Only from here on do frames arrive: none slips in ahead of the filter.
         bind(&fd, index, listen)?;
@@ -94,7 +101,7 @@ impl RawSocket {
 fn bind(fd: &OwnedFd, index: u32, listen: Listen) -> io::Result<()> {
     let protocol = match listen {
         Listen::Nothing => 0,
-        Listen::DhcpClient => libc::ETH_P_IP as u16,
+        Listen::DhcpClient | Listen::DhcpServer { .. } => libc::ETH_P_IP as u16,
         Listen::Arp => libc::ETH_P_ARP as u16,
     };
     // SAFETY: sockaddr_ll is plain integers; all zeroes is a valid value.
@@ -130,8 +137,8 @@ const fn jump(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
-/// Classic BPF: IPv4, UDP, not a later fragment, destination port 68. Offsets from the start of the Ethernet frame.
-const DHCP_CLIENT_FILTER: [libc::sock_filter; 11] = {
+/// Classic BPF: IPv4, UDP, not a later fragment, this destination port. Offsets from the start of the Ethernet frame.
+fn udp_to(port: u16) -> [libc::sock_filter; 11] {
     use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MSH, BPF_RET};
     [
         statement(BPF_LD | BPF_H | BPF_ABS, 12),
@@ -142,8 +149,20 @@ const DHCP_CLIENT_FILTER: [libc::sock_filter; 11] = {
         jump(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 3, 0),
         statement(BPF_LDX | BPF_B | BPF_MSH, 14),
         statement(BPF_LD | BPF_H | BPF_IND, 16),
-        jump(BPF_JMP | BPF_JEQ | BPF_K, 68, 1, 0),
+        jump(BPF_JMP | BPF_JEQ | BPF_K, port.into(), 1, 0),
         statement(BPF_RET | BPF_K, 0),
         statement(BPF_RET | BPF_K, MAX_FRAME as u32),
     ]
-};
+}
+
+/// Classic BPF that goes on with what stands behind it if the IPv4 source is neither in this network nor 0.0.0.0.
+fn from_outside(net: Ipv4Net) -> [libc::sock_filter; 5] {
+    use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+    [
+        statement(BPF_LD | BPF_W | BPF_ABS, 26),
+        jump(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
+        statement(BPF_ALU | BPF_AND | BPF_K, net.netmask().to_bits()),
+        jump(BPF_JMP | BPF_JEQ | BPF_K, net.network().to_bits(), 0, 1),
+        statement(BPF_RET | BPF_K, 0),
+    ]
+}

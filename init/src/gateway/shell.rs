@@ -229,6 +229,7 @@ impl Shell {
             }
             Event::UplinkArp { frame } => self.gateway.handle_uplink_arp(&frame, now, &mut self.entropy),
             Event::LanArp { frame } => self.gateway.handle_lan_arp(&frame, now),
+            Event::LeftBehind { frame } => self.gateway.handle_left_behind(&frame, now, clock::wall()),
             Event::DnsTcpQuery { connection, peer, query } => self.tcp_query(connection, peer, &query, now),
             Event::DnsTcpClosed { connection } => {
                 if let Some(lan) = &mut self.lan {
@@ -343,7 +344,13 @@ impl Shell {
             match action {
                 Action::LookAtKernel => self.look_at_kernel().await,
                 Action::Apply(changes) => self.apply(changes),
-                Action::ServeLan { index, mac, lan } => self.serve_lan(index, mac, lan),
+                Action::ServeLan { index, mac, lan, left_behind } => {
+                    self.serve_lan(index, mac, lan);
+                    if let Some(open) = &mut self.lan {
+                        // Who is not heard begins anew when the lease is over.
+                        let _ = open.dhcp.hear_left_behind(left_behind, lan);
+                    }
+                }
                 Action::ListenUplink { index, mac } => self.listen_uplink(index, mac),
                 Action::CloseUplink => (self.uplink, self.uplink_place) = (None, None),
                 Action::StopProbing => {

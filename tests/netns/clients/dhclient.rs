@@ -4,10 +4,10 @@ use super::*;
 
 const MAC: &str = "02:00:00:00:00:33";
 
-const SCRIPT: &str =
+pub(super) const SCRIPT: &str =
     "#!/bin/sh\n[ -n \"$new_ip_address\" ] && ip addr replace $new_ip_address/24 dev $interface\nexit 0\n";
 
-fn dhclient(world: &World, script: &str, words: &[&str]) -> Command {
+pub(super) fn dhclient(world: &World, script: &str, words: &[&str]) -> Command {
     let (leases, pid) = (world.path("dhclient.leases"), world.path("dhclient.pid"));
     let mut command = world.lan.command("dhclient");
     let config = world.path("dhclient.conf");

@@ -5,10 +5,10 @@ use super::*;
 /// The host that the configuration reserves 10.0.0.2 for.
 const MAC: &str = "02:00:00:00:00:22";
 
-const SCRIPT: &str =
+pub(super) const SCRIPT: &str =
     "#!/bin/sh\n[ $1 = bound ] && ip addr replace $ip/$mask dev $interface\n(env; echo end of $1) >> $0.log\nexit 0\n";
 
-fn udhcpc(world: &World, script: &str, more: &[&str]) -> Command {
+pub(super) fn udhcpc(world: &World, script: &str, more: &[&str]) -> Command {
     let mut command = world.lan.command("udhcpc");
     let words = ["-i", "lan0", "-f", "-v", "-R", "-t", "10", "-T", "1", "-s", script, "-x", "hostname:kettle"];
     command.args(words).args(more);

@@ -35,6 +35,7 @@ mod free;
 mod hostname;
 mod lease;
 mod ledger;
+mod left_behind;
 mod limits;
 mod log;
 mod netboot;
@@ -68,7 +69,7 @@ use limits::Limits;
 use probe::Probe;
 use request::Request;
 use rules::Rules;
-use table::LeaseTable;
+use table::{Entry, LeaseTable};
 
 /// The shortest lease, in whatever units of it a client asks for less: renewing costs a write to the card.
 pub const MIN_LEASE: Duration = Duration::from_secs(120);
@@ -193,6 +194,8 @@ pub struct DhcpServer {
     logging: bool,
     /// See [`DhcpServer::cap_leases`].
     lease_cap: Option<Duration>,
+    /// The lease that runs longest of a network that was served before.
+    left_behind: Option<Entry>,
     /// When each of the repeating notes was last given.
     noted: [Option<Instant>; 5],
 }
@@ -205,6 +208,7 @@ impl DhcpServer {
             rules: Rules::new(&settings),
             logging: settings.log,
             lease_cap: None,
+            left_behind: None,
             settings,
             ledger: Ledger::new(),
             actions: VecDeque::new(),
@@ -229,7 +233,13 @@ impl DhcpServer {
             self.probes.clear();
             self.actions.push_back(Action::StopProbing);
         }
+        let lan = self.settings.lan;
+        self.left_behind = self.left_behind.take().filter(|entry| !lan.contains(entry.lease.address));
         for mut entry in old.into_entries() {
+            if !lan.contains(entry.lease.address) {
+                self.leave_behind(entry);
+                continue;
+            }
             entry.lease.host_name = entry.lease.host_name.filter(|name| self.is_allowed(name));
             self.table.carry(entry, now);
         }
@@ -316,7 +326,8 @@ impl DhcpServer {
     /// When to call [`Self::handle_timeout`], if no packet comes before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let leases = self.table.next_due().map(|due| due.min(self.checkpoint));
-        leases.into_iter().chain(self.next_probe()).min()
+        let left_behind = self.left_behind.as_ref().map(|entry| entry.due);
+        leases.into_iter().chain(self.next_probe()).chain(left_behind).min()
     }
 
     /// Leases that run, and hosts of the configuration whether they have asked or not, by address.

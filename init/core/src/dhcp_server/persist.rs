@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::record::{self, Record, Saved};
-use super::table::{Entry, OnDisk};
+use super::table::{Entry, OnDisk, new_entry};
 use super::{DhcpServer, LeaseState, MIN_CHECKPOINT, Note};
 use crate::net::Ipv4Addr;
 use crate::store::journal;
@@ -49,11 +49,15 @@ impl DhcpServer {
             Record::Past(saved) => (saved, true),
         };
         let (address, client) = (saved.address, &saved.client);
-        if !self.table.may_have(address, client) {
-            return;
-        }
         let left = saved.left(now, wall);
         let grace = grace(saved.granted);
+        if !self.table.may_have(address, client) {
+            if !past {
+                let entry = new_entry(address, client, LeaseState::Bound, now + left + grace);
+                self.leave_behind(Entry { granted: saved.granted, grace, ..entry });
+            }
+            return;
+        }
         // Whoever has the name by an earlier record loses it: the later one was written knowing more.
         let allowed = |name: &String| self.is_allowed(name) && !self.table.is_host_name(name);
         let name = match self.table.reserved_for(client) {
@@ -73,6 +77,7 @@ impl DhcpServer {
 
     /// Does what is due, and writes down which leases ended: else each restart would bring them back for a while.
     pub(super) fn expire(&mut self, now: Instant) {
+        self.left_behind.take_if(|entry| entry.due <= now);
         for address in self.table.expire(now) {
             if !self.ledger.is_full() {
                 self.write(address, now);
@@ -97,7 +102,8 @@ impl DhcpServer {
     /// Writes the whole table; gives the number of the write.
     pub(super) fn write_whole(&mut self, now: Instant) -> u64 {
         let wall = self.wall_at(now);
-        let records = self.table.entries().filter_map(|entry| saved(entry, now, wall));
+        let entries = self.table.entries().chain(&self.left_behind);
+        let records = entries.filter_map(|entry| saved(entry, now, wall));
         let (sequence, action) = self.ledger.replace(records);
         self.actions.push_back(action);
         let addresses: Vec<Ipv4Addr> = self.table.entries().map(|entry| entry.lease.address).collect();

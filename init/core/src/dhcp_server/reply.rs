@@ -150,7 +150,11 @@ impl Reply<'_> {
     /// The options that every answer of this type has.
     fn write_head(&self, request: &Request<'_>, settings: &Settings, out: &mut Vec<u8>) {
         put(53, &[u8::from(self.kind)], out);
-        put(54, &settings.server_id().octets(), out);
+        let server = match self.kind {
+            MessageType::Nak => settings.server_of(request.ciaddr),
+            _ => settings.server_id(),
+        };
+        put(54, &server.octets(), out);
         if let Some(lease) = self.lease {
             put(51, &secs(lease).to_be_bytes(), out);
         }

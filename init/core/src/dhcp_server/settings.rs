@@ -18,6 +18,8 @@ pub const DEFAULT_PER_MAC: u32 = 10;
 pub struct Settings {
     /// The gateway's address on the LAN and the LAN's prefix. The address is the server identifier.
     pub lan: Ipv4Net,
+    /// The other network that the LAN may be on, with the gateway's address there: clients of it hear of us under that.
+    pub elsewhere: Option<Ipv4Net>,
     /// First and last address of the pool. What of it is not a host address of the LAN, is the gateway's own or is
     /// reserved for a host, is never leased from the pool.
     pub pool: (Ipv4Addr, Ipv4Addr),
@@ -79,8 +81,11 @@ impl Settings {
         let (mut options, mut matches) = (config.dhcp.options.clone(), config.dhcp.matches.clone());
         let mut boot = config.dhcp.boot.clone();
         netboot::add(config, lan.address(), &mut matches, &mut options, &mut boot);
+        let elsewhere =
+            [Some(config.lan.address), config.lan.alternative].into_iter().flatten().find(|net| *net != lan);
         Self {
             lan,
+            elsewhere,
             pool,
             lease: config.dhcp.lease,
             router: lan.address(),
@@ -105,6 +110,13 @@ impl Settings {
     /// The server identifier (option 54).
     pub(super) fn server_id(&self) -> Ipv4Addr {
         self.lan.address()
+    }
+
+    /// The server identifier of the network that a client's address is of. Some clients take no refusal from another
+    /// server than the one that they have their lease of.
+    pub(super) fn server_of(&self, address: Ipv4Addr) -> Ipv4Addr {
+        let elsewhere = self.elsewhere.filter(|net| net.contains(address));
+        elsewhere.map_or(self.server_id(), |net| net.address())
     }
 
     /// Whether a client of ours may own `address`: a host of the LAN other than the gateway.

@@ -51,6 +51,7 @@ pub enum Action {
     /// Take these steps in their order, then hand what failed to `handle_applied`.
     Apply(Vec<Change>),
     /// Open the LAN's sockets on this interface and address, in the place of others, then say so to `handle_serving`.
+    /// Comes again for sockets that are open, which then stay.
     ServeLan {
         /// The interface's number.
         index: u32,
@@ -58,6 +59,8 @@ pub enum Action {
         mac: MacAddr,
         /// The gateway's address on it.
         lan: Ipv4Net,
+        /// Whether to hear DHCP messages from outside `lan` too, and hand them to `handle_left_behind`.
+        left_behind: bool,
     },
     /// Listen for DHCP on this uplink device, in the place of another.
     ListenUplink {

@@ -69,6 +69,8 @@ pub struct Gateway {
     conflict: Option<Conflict>,
     /// Whether the LAN's sockets are open.
     serving: bool,
+    /// See [`Action::ServeLan`]; as it was asked for last.
+    hears_left_behind: bool,
     /// A change of the kernel's state is under way; its outcome brings a new look.
     applying: bool,
     /// What was asked of the kernel and is not there yet.
@@ -123,6 +125,7 @@ impl Gateway {
             uplink: None,
             conflict: None,
             serving: false,
+            hears_left_behind: false,
             applying: false,
             attempts: Attempts::new(network::RETRY),
             refused: Vec::new(),
@@ -170,6 +173,14 @@ impl Gateway {
     /// A DHCP message from the LAN.
     pub fn handle_lan_dhcp(&mut self, payload: &[u8], cast: Cast, now: Instant, wall: WallTime) {
         self.server.handle_packet(payload, cast, now, wall);
+        self.drive(now);
+    }
+
+    /// A frame from the LAN with a DHCP message for servers, whose source is outside the LAN's network.
+    pub fn handle_left_behind(&mut self, frame: &[u8], now: Instant, wall: WallTime) {
+        if let Some(datagram) = Datagram::parse(frame) {
+            self.server.handle_left_behind(datagram.source, datagram.payload, now, wall);
+        }
         self.drive(now);
     }
 
@@ -364,6 +375,7 @@ impl Gateway {
         while let Some(action) = self.server.poll_action() {
             self.take_server(action, now);
         }
+        self.follow_left_behind();
         while let Some(action) = self.client.as_mut().and_then(|client| client.machine.poll_action()) {
             self.take_client(action, now);
         }

@@ -206,7 +206,16 @@ impl Gateway {
             (self.serving, self.serve_trouble, self.serve_retry) = (false, None, RETRY);
             return;
         };
-        self.actions.push_back(Action::ServeLan { index: link.index, mac: link.mac, lan: self.lan });
+        let (index, mac, left_behind) = (link.index, link.mac, self.server.has_left_behind());
+        self.hears_left_behind = left_behind;
+        self.actions.push_back(Action::ServeLan { index, mac, lan: self.lan, left_behind });
+    }
+
+    /// Begins or ends to listen for clients that hold a lease of a network that was served before.
+    pub(super) fn follow_left_behind(&mut self) {
+        if self.serving && self.hears_left_behind != self.server.has_left_behind() {
+            self.follow_lan();
+        }
     }
 
     /// Gives the uplink's device its DHCP client, and tells it about the cable.

@@ -150,6 +150,27 @@ fn leases_are_short_while_the_lan_may_have_to_move() {
 }
 
 #[test]
+fn invariant_8_clients_of_the_network_before_are_heard_while_their_leases_last() {
+    let mut lab = Lab::new(with_alternative());
+    lab.look();
+    assert!(lab.lan_client(7).is_some() && !lab.left_behind);
+    lab.server = ip("10.0.0.1");
+    lab.get_uplink_lease("10.0.0.77");
+    lab.expect(&["serve 172.20.0.1/24 at 2"]);
+    assert!(lab.left_behind, "{:#?}", lab.transcript);
+    lab.restart(with_alternative());
+    lab.left_behind = false;
+    lab.look();
+    assert!(lab.left_behind, "a crash changes nothing");
+    lab.unplug("eth0");
+    lab.left_behind = false;
+    lab.plug("eth0", 5);
+    assert!(lab.left_behind, "nor does another adapter");
+    lab.run(Duration::from_secs(300));
+    assert!(!lab.left_behind, "leases were short before the move");
+}
+
+#[test]
 fn invariant_2_a_lan_that_had_moved_keeps_its_leases_over_a_restart() {
     let mut lab = Lab::new(with_alternative());
     lab.server = ip("10.0.0.1");

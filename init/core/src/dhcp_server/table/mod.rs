@@ -442,7 +442,8 @@ impl LeaseTable {
     }
 }
 
-fn new_entry(address: Ipv4Addr, client: &Client, state: LeaseState, due: Instant) -> Entry {
+/// An entry that no journal holds.
+pub(super) fn new_entry(address: Ipv4Addr, client: &Client, state: LeaseState, due: Instant) -> Entry {
     let lease = Lease {
         address,
         hardware: Some(client.hardware),

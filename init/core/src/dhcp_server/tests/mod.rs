@@ -1,6 +1,7 @@
 //! Tests of the server as a whole, against bytes written and read by hand: the codec is not asked to confirm itself.
 
 mod hostile;
+mod left_behind;
 mod names;
 mod options;
 mod probe;
@@ -40,6 +41,7 @@ pub(super) fn mac(last: u8) -> MacAddr {
 pub(super) fn settings() -> Settings {
     Settings {
         lan: "10.0.0.1/24".parse().unwrap(),
+        elsewhere: None,
         pool: (ip(10), ip(128)),
         lease: Duration::from_secs(LEASE),
         router: SERVER,

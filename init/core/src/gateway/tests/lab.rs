@@ -36,6 +36,8 @@ pub struct Lab {
     pub forgets: fn(&Change) -> bool,
     pub unreadable: bool,
     pub ports_taken: bool,
+    /// Messages from outside the LAN's network are heard.
+    pub left_behind: bool,
     pub journal: Vec<u8>,
     pub disk_fails: bool,
     /// A write failed and the journal was not replaced since.
@@ -92,6 +94,7 @@ impl Lab {
             forgets: |_| false,
             unreadable: false,
             ports_taken: false,
+            left_behind: false,
             journal: Vec::new(),
             disk_fails: false,
             doubtful: false,
@@ -197,7 +200,8 @@ impl Lab {
             Action::LookAtKernel => return self.look(),
             Action::Apply(changes) => return self.apply(&changes),
             Action::LanDhcp(action) => return self.lan_dhcp(action),
-            Action::ServeLan { index, lan, .. } => {
+            Action::ServeLan { index, lan, left_behind, .. } => {
+                self.left_behind = left_behind;
                 let taken = self.ports_taken.then(|| "the port is taken".to_string());
                 self.gateway.handle_serving(taken.map_or(Ok(()), Err), self.now);
                 format!("serve {lan} at {index}")
