@@ -106,7 +106,9 @@ impl World {
             self.kernel.0.state.forwarding = false;
         } else {
             self.tally.power_cuts += 1;
-            pause = self.dice.between(10_000, 3_600_000);
+            // Mostly for a moment: what happens while nothing runs shows little.
+            let longest = if self.dice.one_in(5) { 3_600_000 } else { 60_000 };
+            pause = self.dice.between(10_000, longest);
             self.kernel = Kernel::new();
             self.booted = self.real + pause;
             // There is no battery: the clock goes on from what was written last, within the hour.
