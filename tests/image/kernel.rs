@@ -46,6 +46,20 @@ fn the_modules_are_those_of_this_kernel() {
     assert!(count > 50, "{count} modules");
 }
 
+/// What opens ports by reading what passes: an attack surface that nobody asked for.
+#[test]
+fn no_helper_of_connection_tracking_is_on_the_card() {
+    let folder = tempfile::tempdir().unwrap();
+    let modules = fs::read_dir(unpack_root(&folder, Slot::A).join("lib/modules")).unwrap();
+    let names: Vec<_> = modules.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().any(|name| name.starts_with("nf_conntrack")), "{names:?}");
+    let helpers = ["ftp", "sip", "tftp", "irc", "h323", "pptp", "amanda", "sane", "snmp", "netbios_ns", "broadcast"];
+    for helper in helpers {
+        let is_it = |name: &&String| name.starts_with("nf_") && name.ends_with(&format!("_{helper}.ko"));
+        assert_eq!(names.iter().find(is_it), None);
+    }
+}
+
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }

@@ -5,14 +5,14 @@
 
 use super::bound_udp::bound_udp;
 use super::event::{Event, EventSender};
+use super::paced::Paced;
 use super::raw::{Listen, RawSocket};
 use super::told_once::ToldOnce;
-use super::trains::{Ready, Trains};
 use super::uplink_dhcp::listen;
 use gatepost_core::dhcp_server::{Cast, Destination};
 use gatepost_core::frame::{Arp, Datagram};
 use gatepost_core::net::{Ipv4Addr, Ipv4Net, MacAddr};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddrV4;
 use std::os::fd::AsRawFd;
@@ -33,7 +33,7 @@ const BATCH: usize = 64;
 /// at once. A whole building that gets its power back then costs half the processor time, and nobody notices a millisecond.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// Frames that wait to be sent together, and as many datagrams; one more sends them.
+/// Frames that wait to be sent together; one more sends them.
 const MAX_OUTBOX: usize = 64;
 
 /// What the kernel keeps for us while we are busy, in bytes: a thousand messages or so, where the usual size holds
@@ -55,9 +55,8 @@ pub struct LanDhcp {
     again: Instant,
     /// Frames that are built and not sent.
     outbox: Vec<Vec<u8>>,
-    /// Datagrams to relays and to clients that have their address, not sent. What one relay gets at once leaves as a train.
-    routed: Vec<(SockaddrIn, Vec<u8>)>,
-    trains: Trains<MAX_OUTBOX>,
+    /// Datagrams to relays and to clients that have their address, not sent.
+    routed: Paced,
     probing: Option<AbortHandle>,
     /// Listens to clients from outside the LAN's network.
     left_behind: Option<AbortHandle>,
@@ -71,7 +70,7 @@ impl LanDhcp {
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         // Beyond the system's limit only with CAP_NET_ADMIN; without it, it stays as it is.
         let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
-        let trains = Trains::new(socket.as_raw_fd());
+        let routed = Paced::new(socket.as_raw_fd());
         Ok(Self {
             socket: ToldOnce::new(socket.into())?,
             raw: Rc::new(RawSocket::open(index, mac, Listen::Nothing)?),
@@ -82,8 +81,7 @@ impl LanDhcp {
             received: Vec::with_capacity(BATCH),
             again: Instant::now(),
             outbox: Vec::new(),
-            routed: Vec::new(),
-            trains,
+            routed,
             probing: None,
             left_behind: None,
             events,
@@ -92,6 +90,15 @@ impl LanDhcp {
 
     /// Waits for messages of clients and relays; then [`Self::received`] gives them. May be given up and called anew.
     pub async fn receive(&mut self) -> io::Result<()> {
+        while let Some(next) = self.routed.poll_timeout() {
+            tokio::select! {
+                told = self.socket.wait() => {
+                    told?;
+                    break;
+                }
+                () = sleep_until(next) => self.routed.send(self.socket.as_raw_fd(), Instant::now()),
+            }
+        }
         self.socket.wait().await?;
         if Instant::now() < self.again {
             sleep_until(self.again).await;
@@ -130,12 +137,12 @@ impl LanDhcp {
         Ok(())
     }
 
-    /// Sends a reply where the core wants it, at the latest with the next [`Self::flush`]. A full queue loses it: the
-    /// client asks again.
+    /// Sends a reply where the core wants it: with the next [`Self::flush`], or soon after it where much waits. A full queue
+    /// loses it: the client asks again.
     pub fn send(&mut self, destination: Destination, payload: &[u8]) {
         let (mac, address) = match destination {
-            Destination::Relay(relay) => return self.send_routed(SocketAddrV4::new(relay, SERVER_PORT), payload),
-            Destination::Unicast(client) => return self.send_routed(SocketAddrV4::new(client, CLIENT_PORT), payload),
+            Destination::Relay(relay) => return self.routed.push(SocketAddrV4::new(relay, SERVER_PORT), payload),
+            Destination::Unicast(client) => return self.routed.push(SocketAddrV4::new(client, CLIENT_PORT), payload),
             Destination::Broadcast => (MacAddr::BROADCAST, Ipv4Addr::BROADCAST),
             Destination::Hardware { mac, address } => (mac, address),
         };
@@ -159,17 +166,7 @@ impl LanDhcp {
     pub fn flush(&mut self) {
         self.raw.send_all(&self.outbox);
         self.outbox.clear();
-        let mut ready: Vec<_> =
-            self.routed.iter().map(|(peer, payload)| Ready { peer: peer.as_ref(), payload }).collect();
-        self.trains.send(self.socket.as_raw_fd(), &mut ready);
-        self.routed.clear();
-    }
-
-    fn send_routed(&mut self, to: SocketAddrV4, payload: &[u8]) {
-        self.routed.push((to.into(), payload.to_vec()));
-        if self.routed.len() >= MAX_OUTBOX {
-            self.flush();
-        }
+        self.routed.send(self.socket.as_raw_fd(), Instant::now());
     }
 
     /// Asks the LAN who has `address`; answers come as events until [`Self::stop_probing`].

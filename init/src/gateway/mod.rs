@@ -18,6 +18,7 @@ mod lan_dhcp;
 mod many;
 mod netlink;
 mod ntp;
+mod paced;
 mod raw;
 mod sandbox;
 mod say;
