@@ -181,8 +181,8 @@ fn the_pairwise_key_can_be_renewed() {
     assert_ne!(ap.tk(), old);
 }
 
-/// FragAttacks and their like begin with frames in clear that a station takes although it has a key.
-/// FragAttacks, CVE-2020-24586 to 24588 and 26139 to 26147: ours of them is who may begin a key exchange.
+/// FragAttacks (CVE-2020-24586 to 24588, 26139 to 26147) and their like begin with frames in clear that a station takes
+/// although it has a key. Ours of it is who may begin a key exchange.
 #[test]
 fn a_key_exchange_in_clear_after_the_first_is_a_strangers() {
     let (mut one, mut ap, mut entropy) = pair();
